@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// One port: found by name, configured for metering, started, watched, stopped (RFC 5470 section 2).
+//
+// Thread: made, started, stopped and destroyed by the main thread while an EalSession lives; its
+// queues are each polled by one worker between start() and stop(); statistics() and link() may be
+// called by any thread between construction and destruction.
+// Errors: EalError from the constructor and start(), one sentence with the remedy.
+#pragma once
+
+#include "probe/observation/eal_session.hpp"
+#include "probe/observation/observation_options.hpp"
+#include "probe/observation/receive_queue.hpp"
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+struct rte_mempool;
+
+namespace probe {
+
+/// What the port itself counted since start(). offered = packets + missed + no_buffer + errors, as
+/// far as the driver counts (see ObservationPoint::statistics_gap).
+struct PortStatistics {
+    std::uint64_t packets = 0;    ///< handed over, or waiting in a queue
+    std::uint64_t octets = 0;
+    std::uint64_t missed = 0;     ///< no free descriptor: the workers were too slow
+    std::uint64_t errors = 0;     ///< damaged on the wire
+    std::uint64_t no_buffer = 0;  ///< no free mbuf
+};
+
+struct LinkState {
+    bool up = false;
+    std::uint32_t megabits = 0;  ///< a second; 0: not known
+};
+
+/// Why both directions of a flow meet on one queue, or that they may not.
+enum class QueueSymmetry : std::uint8_t {
+    one_queue,        ///< nothing to decide
+    proved,           ///< the device's key, read back, hashes both directions alike
+    kernel,           ///< the kernel spreads (af_packet: symmetric flow hash since Linux 4.3)
+    given_key,        ///< a symmetric key was set, but the device does not let it be read back
+    single_flow_set,  ///< queues have unrelated packet sources (ring, pcap, null)
+    unknown,          ///< flows may be split: uniflow records stay right, biflows may come in halves
+};
+
+class ObservationPoint {
+  public:
+    /// Finds the port and configures it. `position`: 0-based, in `points` of the configuration.
+    ObservationPoint(const ObservationPointOptions& options, std::uint32_t position);
+    ~ObservationPoint();  // stops, closes, frees the mbuf pool
+    ObservationPoint(const ObservationPoint&) = delete;
+    ObservationPoint& operator=(const ObservationPoint&) = delete;
+
+    void start();
+    void stop() noexcept;  // the workers must have stopped polling; idempotent
+
+    [[nodiscard]] std::uint16_t queues() const noexcept;
+    [[nodiscard]] ReceiveQueue& queue(std::uint16_t number) noexcept { return *queues_[number]; }
+    [[nodiscard]] const ReceiveQueue& queue(std::uint16_t number) const noexcept {
+        return *queues_[number];
+    }
+
+    [[nodiscard]] const std::string& name() const noexcept { return options_.port; }
+    [[nodiscard]] const std::string& driver() const noexcept { return driver_; }
+    [[nodiscard]] std::uint32_t interface_index() const noexcept { return interface_index_; }
+    [[nodiscard]] ObservationDirection direction() const noexcept { return options_.direction; }
+    [[nodiscard]] int socket() const noexcept { return socket_; }  ///< NUMA node; -1: any
+    [[nodiscard]] QueueSymmetry symmetry() const noexcept { return symmetry_; }
+
+    /// Sum over the port since start(); after stop() the last values.
+    [[nodiscard]] PortStatistics statistics() const noexcept;
+
+    /// Loss that this driver does not count, as a sentence; empty: none known.
+    [[nodiscard]] std::string_view statistics_gap() const noexcept;
+
+    [[nodiscard]] LinkState link() const noexcept;
+
+    /// One line: driver, queues, descriptors, mbufs and their memory, symmetry.
+    [[nodiscard]] std::string description() const;
+
+    /// Sentences the operator should see: fewer descriptors than asked, symmetry not proved ...
+    [[nodiscard]] const std::vector<std::string>& warnings() const noexcept { return warnings_; }
+
+  private:
+    void find_port();
+    void configure();
+    void make_pool();
+    void set_up_queues();
+    void check_symmetry();
+
+    ObservationPointOptions options_;
+    std::uint32_t position_;
+    std::uint32_t interface_index_;
+    std::uint16_t port_ = 0;
+    int socket_ = -1;
+    std::uint16_t descriptors_ = 0;
+    std::uint32_t mbufs_ = 0;
+    std::uint32_t mbuf_octets_ = 0;
+    std::uint64_t rss_types_ = 0;  ///< RTE_ETH_RSS_* in use; 0: the device has none of them
+    std::string driver_;
+    QueueSymmetry symmetry_ = QueueSymmetry::unknown;
+    bool started_ = false;
+    rte_mempool* pool_ = nullptr;
+    std::vector<std::unique_ptr<ReceiveQueue>> queues_;
+    std::vector<std::string> warnings_;
+    mutable PortStatistics last_{};
+};
+
+}  // namespace probe
