@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// One IPFIX Message under construction (RFC 7011 section 3.1) in a buffer of its own. Knows no
+// clock and no socket and allocates nothing after construction; used by one thread at a time.
+// Sets open and close themselves: a Set holds one kind of record, and no Set is ever empty.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "encoder/template_record.hpp"
+
+namespace ipfix {
+
+enum class AppendVerdict : std::uint8_t {
+    appended,
+    message_full,     ///< finish this message, then it fits the next
+    record_too_large, ///< fits no message of this size, not even an empty one
+};
+
+class MessageBuilder {
+  public:
+    /// A message never exceeds `message_octets_max` octets, headers included. The value is the
+    /// payload a datagram may have, or up to kMessageOctetsMax over TCP and in files.
+    MessageBuilder(std::uint32_t domain_id, std::uint16_t message_octets_max);
+
+    [[nodiscard]] AppendVerdict append_template(const TemplateRecord& record) noexcept;
+    /// `record` is one encoded Data Record of the template with this id.
+    [[nodiscard]] AppendVerdict append_data(std::uint16_t template_id,
+                                            std::span<const std::uint8_t> record) noexcept;
+
+    [[nodiscard]] bool empty() const noexcept { return used_ == kMessageHeaderOctets; }
+    /// What the next message's sequence number grows by (RFC 7011 section 3.1).
+    [[nodiscard]] std::uint32_t data_records() const noexcept { return data_records_; }
+    [[nodiscard]] std::uint16_t octets() const noexcept {
+        return static_cast<std::uint16_t>(used_);
+    }
+    [[nodiscard]] std::uint32_t domain_id() const noexcept { return domain_id_; }
+    [[nodiscard]] std::uint16_t message_octets_max() const noexcept {
+        return static_cast<std::uint16_t>(octets_max_);
+    }
+
+    /// Messages from now on have at most this size (a smaller path MTU), never more than at
+    /// construction. Records already in the message stay: the caller decides what to do with a
+    /// message that is longer by now.
+    void limit(std::uint16_t message_octets_max) noexcept;
+
+    /// Closes the message; `sequence_number` counts the Data Records sent before it, modulo 2^32.
+    /// The octets are valid until reset(); more may be appended and finish() called again.
+    [[nodiscard]] std::span<const std::uint8_t> finish(std::uint32_t export_time_s,
+                                                       std::uint32_t sequence_number) noexcept;
+    /// Starts the next message.
+    void reset() noexcept;
+
+  private:
+    [[nodiscard]] AppendVerdict append(std::uint16_t set_id,
+                                       std::span<const std::uint8_t> record) noexcept;
+
+    std::uint32_t domain_id_;
+    std::size_t octets_max_;
+    std::size_t used_ = kMessageHeaderOctets;
+    std::size_t set_start_ = 0;
+    std::uint16_t set_id_ = 0; ///< 0: no Set is open
+    std::uint32_t data_records_ = 0;
+    std::vector<std::uint8_t> buffer_;
+};
+
+} // namespace ipfix

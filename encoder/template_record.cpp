@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "encoder/template_record.hpp"
+
+#include <stdexcept>
+#include <utility>
+
+namespace ipfix {
+
+namespace {
+
+template <typename Unsigned>
+void push_be(std::vector<std::uint8_t>& out, Unsigned value) {
+    out.resize(out.size() + sizeof(value));
+    store_be(out.data() + out.size() - sizeof(value), value);
+}
+
+std::uint32_t enterprise_of(const FieldSpecifier& field) noexcept {
+    return field.reverse ? kReversePen : field.element->enterprise;
+}
+
+[[noreturn]] void refuse(const std::string& name, const std::string& why) {
+    throw std::invalid_argument("template " + name + ": " + why);
+}
+
+} // namespace
+
+std::string FieldSpecifier::name() const {
+    return reverse ? reverse_name(*element) : std::string(element->name);
+}
+
+TemplateRecord::TemplateRecord(std::uint16_t id, std::string name,
+                               std::vector<FieldSpecifier> fields, std::size_t key_count)
+    : id_(id), name_(std::move(name)), fields_(std::move(fields)), key_count_(key_count) {
+    if (id_ < kFirstDataSetId) refuse(name_, "the id is below 256; leave ids 0 to 255 to Sets");
+    if (fields_.empty()) refuse(name_, "there are no fields; name at least one");
+    if (key_count_ > fields_.size()) refuse(name_, "there are fewer fields than key fields");
+
+    std::size_t record = 0;
+    push_be(octets_, id_);
+    push_be(octets_, static_cast<std::uint16_t>(fields_.size()));
+    for (const FieldSpecifier& field : fields_) {
+        if (field.element == nullptr) refuse(name_, "a field has no element");
+        if (!allows_length(field.element->type, field.length)) {
+            refuse(name_, field.name() + " takes " + allowed_lengths(field.element->type));
+        }
+        offsets_.push_back(static_cast<std::uint16_t>(record));
+        const bool variable = field.length == kVariableLength;
+        fixed_length_ = fixed_length_ && !variable;
+        record += variable ? 1 : field.length;
+        if (record > kRecordOctetsMax) refuse(name_, "a record does not fit any message");
+
+        const std::uint32_t enterprise = enterprise_of(field);
+        const std::uint16_t bit = enterprise != 0 ? kEnterpriseBit : std::uint16_t{0};
+        push_be(octets_, static_cast<std::uint16_t>(field.element->id | bit));
+        push_be(octets_, field.length);
+        if (enterprise != 0) push_be(octets_, enterprise);
+    }
+    if (octets_.size() > kRecordOctetsMax) refuse(name_, "it does not fit any message");
+    record_octets_ = static_cast<std::uint16_t>(record);
+}
+
+} // namespace ipfix

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// A Template Record (RFC 7011 section 3.4.1): what a Data Record of this Template ID looks like.
+// Immutable once made; may be read from any thread.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "encoder/information_elements.hpp"
+
+namespace ipfix {
+
+struct FieldSpecifier {
+    const InformationElement* element; ///< from the registry, never nullptr
+    std::uint16_t length;              ///< octets; kVariableLength: variable
+    bool reverse = false;              ///< goes out under kReversePen (RFC 5103)
+
+    /// The name a reader of the record sees: "packetDeltaCount", "reversePacketDeltaCount".
+    [[nodiscard]] std::string name() const;
+};
+
+class TemplateRecord {
+  public:
+    /// The first `key_count` fields are the Flow Key. Throws std::invalid_argument for what RFC
+    /// 7011 does not allow: an id below 256, no fields, a length the type cannot have, a record
+    /// that fits no message. Descriptions from files are checked earlier, with better messages
+    /// (template_description.hpp).
+    TemplateRecord(std::uint16_t id, std::string name, std::vector<FieldSpecifier> fields,
+                   std::size_t key_count);
+
+    [[nodiscard]] std::uint16_t id() const noexcept { return id_; }
+    [[nodiscard]] const std::string& name() const noexcept { return name_; }
+    [[nodiscard]] std::span<const FieldSpecifier> fields() const noexcept { return fields_; }
+    [[nodiscard]] std::size_t key_count() const noexcept { return key_count_; }
+
+    /// True when no field is of variable length; then every record has record_octets() octets.
+    [[nodiscard]] bool fixed_length() const noexcept { return fixed_length_; }
+    /// The length of a record; with variable-length fields, of one in which they are all empty.
+    [[nodiscard]] std::uint16_t record_octets() const noexcept { return record_octets_; }
+    /// Where a field starts in a record. Defined up to and including the first variable-length
+    /// field.
+    [[nodiscard]] std::uint16_t offset(std::size_t field) const noexcept { return offsets_[field]; }
+    /// The Template Record as it goes on the wire, without a Set Header.
+    [[nodiscard]] std::span<const std::uint8_t> octets() const noexcept { return octets_; }
+
+  private:
+    std::uint16_t id_;
+    std::string name_;
+    std::vector<FieldSpecifier> fields_;
+    std::size_t key_count_;
+    bool fixed_length_ = true;
+    std::uint16_t record_octets_ = 0;
+    std::vector<std::uint16_t> offsets_;
+    std::vector<std::uint8_t> octets_;
+};
+
+} // namespace ipfix
