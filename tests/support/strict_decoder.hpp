@@ -15,15 +15,15 @@
 namespace strict {
 
 struct Field {
-    std::uint32_t enterprise = 0;  ///< 29305: a reverse element (RFC 5103)
+    std::uint32_t enterprise = 0; ///< 29305: a reverse element (RFC 5103)
     std::uint16_t id = 0;
-    std::uint16_t length = 0;  ///< as in the template; 65535: variable
+    std::uint16_t length = 0; ///< as in the template; 65535: variable
     bool operator==(const Field&) const = default;
 };
 
 struct Template {
     std::uint16_t id = 0;
-    std::uint16_t scope_fields = 0;  ///< 0: not an Options Template
+    std::uint16_t scope_fields = 0; ///< 0: not an Options Template
     std::vector<Field> fields;
     bool operator==(const Template&) const = default;
 };
@@ -36,13 +36,14 @@ struct Record {
     std::uint32_t domain = 0;
     std::uint16_t template_id = 0;
     std::uint32_t export_time_s = 0;
-    std::uint64_t message = 0;  ///< number of the message in the session, from 0
+    std::uint64_t message = 0; ///< number of the message in the session, from 0
     bool options = false;
     std::vector<std::pair<Field, std::vector<std::uint8_t>>> values;
 
     [[nodiscard]] bool has(std::uint32_t enterprise, std::uint16_t id) const;
     /// The n-th value of this element (elements may repeat).
-    [[nodiscard]] const std::vector<std::uint8_t>& octets(std::uint32_t enterprise, std::uint16_t id,
+    [[nodiscard]] const std::vector<std::uint8_t>& octets(std::uint32_t enterprise,
+                                                          std::uint16_t id,
                                                           std::size_t nth = 0) const;
     /// Unsigned, any length up to eight octets (reduced-size encoding).
     [[nodiscard]] std::uint64_t number(std::uint32_t enterprise, std::uint16_t id) const;
@@ -57,13 +58,14 @@ struct Record {
 };
 
 struct Rules {
-    bool sequence = true;               ///< false: messages may be missing (tests of loss look themselves)
-    bool first_sequence_zero = true;    ///< the session starts at sequence number 0
-    bool export_time_monotonic = true;  ///< per domain
-    bool templates_may_change = false;  ///< UDP allows it after a while (section 8.4); we never do it
-    bool withdrawals = true;            ///< false over UDP (section 8.1)
+    bool sequence = true; ///< false: messages may be missing (tests of loss look themselves)
+    bool first_sequence_zero = true;   ///< the session starts at sequence number 0
+    bool export_time_monotonic = true; ///< per domain
+    bool templates_may_change =
+        false;               ///< UDP allows it after a while (section 8.4); we never do it
+    bool withdrawals = true; ///< false over UDP (section 8.1)
     std::size_t message_octets_max = 65535;
-    bool keep_records = true;  ///< false: count only, for long runs
+    bool keep_records = true; ///< false: count only, for long runs
 };
 
 class Decoder {
@@ -72,8 +74,8 @@ class Decoder {
 
     /// One whole message: a datagram's payload. True when it added no violation.
     bool message(std::span<const std::uint8_t> octets);
-    /// Any number of whole messages one after the other: a file, or what a TCP session carried. What
-    /// is left at the end that is no whole message is a violation.
+    /// Any number of whole messages one after the other: a file, or what a TCP session carried.
+    /// What is left at the end that is no whole message is a violation.
     bool stream(std::span<const std::uint8_t> octets);
 
     [[nodiscard]] const std::vector<std::string>& violations() const { return violations_; }
@@ -106,8 +108,9 @@ class Decoder {
     void template_set(std::span<const std::uint8_t> body, bool options, Domain& domain);
     bool template_record(std::span<const std::uint8_t>& body, bool options, Domain& domain);
     void withdraw(std::uint16_t id, bool options, Domain& domain);
-    void data_set(std::span<const std::uint8_t> body, const Template& described, Domain& domain);
-    std::optional<Record> data_record(std::span<const std::uint8_t>& body, const Template& described);
+    void data_set(std::span<const std::uint8_t> body, const Template& described);
+    std::optional<Record> data_record(std::span<const std::uint8_t>& body,
+                                      const Template& described);
     void padding(std::span<const std::uint8_t> rest, std::size_t record_octets_min);
 
     Rules rules_;
@@ -123,4 +126,4 @@ class Decoder {
     std::uint32_t records_in_message_ = 0;
 };
 
-}  // namespace strict
+} // namespace strict
