@@ -21,7 +21,7 @@ struct PacketHeaders {
     std::uint16_t tcp_control_bits;  ///< RFC 9565: 12 bits after the data offset; 0 unless TCP
     std::uint16_t icmp_type_code;    ///< type << 8 | code of ICMP or ICMPv6; 0 otherwise
     std::uint16_t outer_vlan_tci;    ///< first tag's PCP, DEI and VID; valid when vlan_tags >= 1
-    std::uint16_t inner_vlan_tci;    ///< second tag's; valid when vlan_tags >= 2
+    std::uint16_t inner_vlan_tci;    ///< innermost tag's (the customer's); valid when vlan_tags >= 2
     std::uint16_t fragment_offset;   ///< in octets
     std::uint8_t vlan_tags;          ///< how many tags in all, also those beyond the two reported
     std::uint8_t fragment_flags;     ///< as element 197 has them: 0x40 DF, 0x20 MF

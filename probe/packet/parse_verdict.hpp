@@ -25,10 +25,12 @@ enum class ParseVerdict : std::uint8_t {
     ignored_other_family,   ///< cooked or loopback framing that announces neither IPv4 nor IPv6
     // Dropped: should have been IP, but the headers contradict themselves or the frame.
     dropped_link_truncated,
+    dropped_vlan_depth,     ///< more tags than the bound
     dropped_mpls_depth,     ///< no bottom of stack within the bound
     dropped_ip_truncated,   ///< the frame ends inside the fixed IPv4 or IPv6 header
     dropped_ip_version,     ///< the version nibble is not what the layer below announced
-    dropped_ip_header_length,  ///< IHL below 5, or the total length is less than the header
+    dropped_ip_header_length,  ///< IHL below 5, or the total length is less than the header,
+                               ///< or a jumbo payload is more than the wire carried
     count_
 };
 
@@ -40,8 +42,9 @@ inline constexpr std::array<std::string_view, kParseVerdicts> kParseVerdictNames
     "ignored_arp", "ignored_llc", "ignored_lldp", "ignored_eapol", "ignored_macsec",
     "ignored_pppoe_control", "ignored_mpls_payload", "ignored_other_ethertype",
     "ignored_link_type", "ignored_other_family",
-    "dropped_link_truncated", "dropped_mpls_depth", "dropped_ip_truncated",
-    "dropped_ip_version", "dropped_ip_header_length",
+    "dropped_link_truncated", "dropped_vlan_depth", "dropped_mpls_depth",
+    "dropped_ip_truncated", "dropped_ip_version",
+    "dropped_ip_header_length",
 };
 
 }  // namespace probe
