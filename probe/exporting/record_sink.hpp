@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Where encoded data records go: a collector session or a text output, one sink each.
+//
+// Thread: all calls from the exporter's lcore. Nothing blocks on a socket and nothing allocates after
+// construction (text sinks reuse their buffers). Time is the probe's timeline, an argument.
+#pragma once
+
+#include "probe/exporting/session_ledger.hpp"
+#include "probe/packet/packet_batch.hpp"
+
+#include <cstddef>
+#include <functional>
+#include <string>
+
+namespace probe {
+
+/// One line for the operator, without a newline; called on changes of state only, never per message.
+using LogLine = std::function<void(const std::string&)>;
+
+class RecordSink {
+  public:
+    virtual ~RecordSink() = default;
+
+    /// Takes one data record, encoded in the layout of templates[template_index]; the octets are
+    /// copied. A record that cannot be taken is in ledger().lost at once.
+    virtual void append(std::size_t template_index, Bytes data_record, RecordWeight weight,
+                        TimeNs now) noexcept = 0;
+
+    /// Connects, repeats templates, sends what is due. Bounded work: call it often.
+    virtual void step(TimeNs now) noexcept = 0;
+
+    /// From here on everything queued is due at once. Call step() until idle() or the shutdown
+    /// deadline, then abandon().
+    virtual void close(TimeNs now) noexcept = 0;
+
+    /// Ends the session; what is still queued is lost[shutdown]. After it idle() is true.
+    virtual void abandon() noexcept = 0;
+
+    /// Nothing queued. After close() also: the last octet was given to the kernel.
+    [[nodiscard]] virtual bool idle() const noexcept = 0;
+
+    /// More than half of the queue is used. A capture being read waits for it (step() until false);
+    /// live metering never looks.
+    [[nodiscard]] virtual bool backlogged() const noexcept = 0;
+
+    /// The collector as the operator wrote it.
+    [[nodiscard]] virtual const std::string& name() const noexcept = 0;
+
+    [[nodiscard]] virtual const SessionLedger& ledger() const noexcept = 0;
+};
+
+}  // namespace probe

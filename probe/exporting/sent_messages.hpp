@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// What the last messages of a TCP connection held, so that a break can be counted: the kernel says how
+// many octets were never acknowledged, this says which records those were.
+//
+// Bounded: 1,024 messages of 16 KiB are four times the largest default send buffer (4 MiB); older ones
+// count as acknowledged. Thread: its session's.
+#pragma once
+
+#include "probe/exporting/session_ledger.hpp"
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+
+namespace probe {
+
+class SentMessages {
+  public:
+    void clear() noexcept { count_ = 0; }
+
+    void add(std::uint32_t message_octets, const RecordTally& records) noexcept {
+        ring_[next_] = {records, message_octets};
+        next_ = (next_ + 1) % kMessages;
+        if (count_ < kMessages) ++count_;
+    }
+
+    /// Records of the newest messages with any octet among the last `octets` sent.
+    [[nodiscard]] RecordTally newest(std::uint64_t octets) const noexcept {
+        RecordTally tally;
+        for (std::size_t back = 1; back <= count_ && octets > 0; ++back) {
+            const Entry& entry = ring_[(next_ + kMessages - back) % kMessages];
+            tally.add(entry.records);
+            octets -= octets < entry.octets ? octets : entry.octets;
+        }
+        return tally;
+    }
+
+  private:
+    struct Entry {
+        RecordTally records;
+        std::uint32_t octets = 0;
+    };
+    static constexpr std::size_t kMessages = 1024;
+
+    std::array<Entry, kMessages> ring_{};
+    std::size_t next_ = 0;
+    std::size_t count_ = 0;
+};
+
+}  // namespace probe

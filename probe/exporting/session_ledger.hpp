@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// What became of the data records offered to one collector, file or terminal.
+//
+// At any instant, in records and in the packets and octets they stand for:
+//     offered = sent + queued + sum(lost[reason])
+// Thread: written by the exporter's lcore; others get a copy from it.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+namespace probe {
+
+/// What a data record stands for, both directions of a biflow together.
+struct RecordWeight {
+    std::uint64_t packets = 0;
+    std::uint64_t octets = 0;
+};
+
+struct RecordTally {
+    std::uint64_t records = 0;
+    std::uint64_t packets = 0;
+    std::uint64_t octets = 0;
+
+    constexpr void add(const RecordWeight& weight) noexcept {
+        records += 1;
+        packets += weight.packets;
+        octets += weight.octets;
+    }
+    constexpr void add(const RecordTally& other) noexcept {
+        records += other.records;
+        packets += other.packets;
+        octets += other.octets;
+    }
+    constexpr void subtract(const RecordTally& other) noexcept {
+        records -= other.records;
+        packets -= other.packets;
+        octets -= other.octets;
+    }
+    friend constexpr bool operator==(const RecordTally&, const RecordTally&) = default;
+};
+
+/// Why a record was not sent. The first three are one event, a full queue, told apart by its cause.
+enum class LossReason : std::uint8_t {
+    queue_full,         ///< the collector takes less than the probe makes
+    not_connected,      ///< the queue filled while there was no connection
+    send_error,         ///< the queue filled while the kernel refused to send or write
+    record_too_large,   ///< does not fit a message of the path's size
+    template_too_large, ///< its template does not fit a message of the path's size
+    connection_lost,    ///< TCP: given to the kernel, not acknowledged when the connection broke
+    shutdown,           ///< still queued when the shutdown deadline passed
+    count_
+};
+inline constexpr std::size_t kLossReasons = static_cast<std::size_t>(LossReason::count_);
+inline constexpr std::array<std::string_view, kLossReasons> kLossReasonNames = {
+    "queue_full",         "not_connected",   "send_error", "record_too_large",
+    "template_too_large", "connection_lost", "shutdown",
+};
+
+/// What the kernel answered instead of taking a message. None of these loses a record by itself.
+enum class SendError : std::uint8_t {
+    would_block,     ///< EAGAIN: the socket's buffer is full; tried again at the next step
+    no_buffers,      ///< ENOBUFS, ENOMEM: the interface's queue is full; tried again at the next step
+    message_size,    ///< EMSGSIZE: the path's MTU shrank; packed again into smaller messages
+    refused,         ///< ECONNREFUSED: ICMP about an earlier datagram, or a TCP port that is closed
+    unreachable,     ///< no route, host or interface
+    disconnected,    ///< the TCP connection was reset, closed by the collector or timed out
+    storage,         ///< the file could not be written: disk full, quota, input/output error
+    other,
+    count_
+};
+inline constexpr std::size_t kSendErrors = static_cast<std::size_t>(SendError::count_);
+inline constexpr std::array<std::string_view, kSendErrors> kSendErrorNames = {
+    "would_block", "no_buffers",   "message_size", "refused",
+    "unreachable", "disconnected", "storage",      "other",
+};
+
+struct SessionLedger {
+    RecordTally offered;
+    /// UDP: given to the network. TCP: given to the kernel, corrected by lost[connection_lost] when a
+    /// connection breaks (so it can shrink then). Files: written.
+    RecordTally sent;
+    RecordTally queued;
+    std::array<RecordTally, kLossReasons> lost{};
+
+    std::uint64_t messages_sent = 0;
+    std::uint64_t message_octets_sent = 0;
+    std::uint64_t templates_sent = 0;  ///< template records, repetitions included
+    std::uint64_t sessions = 0;        ///< transport sessions opened: 1 and the reconnects
+    std::array<std::uint64_t, kSendErrors> send_errors{};
+
+    [[nodiscard]] constexpr RecordTally lost_total() const noexcept {
+        RecordTally total;
+        for (const RecordTally& tally : lost) total.add(tally);
+        return total;
+    }
+    /// The promise above.
+    [[nodiscard]] constexpr bool balances() const noexcept {
+        RecordTally total = lost_total();
+        total.add(sent);
+        total.add(queued);
+        return total == offered;
+    }
+};
+
+}  // namespace probe

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Takes whole IPFIX messages to one receiver. Knows nothing of templates or sequence numbers; the
+// session that owns it decides what is in a message and when it leaves.
+//
+// Thread: the exporter's lcore. Nothing blocks (a regular file's write is the exception the kernel
+// leaves us). Errors: constructors throw std::runtime_error with the remedy; afterwards verdicts.
+#pragma once
+
+#include "probe/exporting/session_ledger.hpp"
+#include "probe/packet/packet_batch.hpp"
+
+#include <array>
+#include <cstdint>
+
+namespace probe {
+
+enum class SendVerdict : std::uint8_t {
+    sent,             ///< the kernel has all of it
+    would_block,      ///< not now: offer the very same octets again (part of them may be gone already)
+    too_large,        ///< nothing was sent; max_message_octets() is smaller now
+    transient_error,  ///< nothing was sent; the same records may be tried again a little later
+    session_lost,     ///< the transport session is over; step() opens a new one when it is time
+};
+
+class Transport {
+  public:
+    virtual ~Transport() = default;
+
+    /// Opens or reopens the transport session when that is due and notices that it broke.
+    /// True: messages can be sent now.
+    [[nodiscard]] virtual bool step(TimeNs now) noexcept = 0;
+
+    [[nodiscard]] virtual SendVerdict send(Bytes message, TimeNs now) noexcept = 0;
+
+    /// How many transport sessions were opened so far. A change tells the owner to start over:
+    /// templates first, sequence numbers from the start (RFC 7011 section 3.1).
+    [[nodiscard]] virtual std::uint64_t sessions() const noexcept = 0;
+
+    /// Of whole messages reported as sent in the current or last broken session: octets that the
+    /// receiver's kernel had not acknowledged. 0 where that cannot be known (UDP) or arise (files).
+    [[nodiscard]] virtual std::uint64_t unacknowledged_octets() const noexcept { return 0; }
+
+    [[nodiscard]] virtual std::uint16_t max_message_octets() const noexcept = 0;
+
+    /// Whether a template once sent has arrived: then none is repeated (RFC 7011 section 8.4 is for UDP).
+    [[nodiscard]] virtual bool reliable() const noexcept = 0;
+
+    [[nodiscard]] virtual const std::array<std::uint64_t, kSendErrors>& errors() const noexcept = 0;
+
+    /// Ends the session in order; the kernel still delivers what it has. No session after it.
+    virtual void close() noexcept = 0;
+};
+
+}  // namespace probe
