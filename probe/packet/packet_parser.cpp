@@ -103,14 +103,14 @@ ParseVerdict parse_ipv4(PacketCursor& cursor, std::uint32_t frame_octets,
     headers.fragment_offset = static_cast<std::uint16_t>((fragment & kFragmentOffsetMask) * 8);
     headers.is_fragment = (fragment & (kFragmentOffsetMask | kMoreFragments)) != 0;
     cursor.limit(total_octets);
-    if (headers.fragment_offset != 0) [[unlikely]] {
-        return ParseVerdict::metered;
-    }
     if (!cursor.skip(header_octets)) [[unlikely]] {
         if (frame_octets < cursor.offset() + header_octets) {
             return ParseVerdict::dropped_ip_header_length; // not even the wire had the options
         }
-        headers.transport_cut = true; // the snap length cut them
+        headers.transport_cut = headers.fragment_offset == 0; // the snap length cut them
+        return ParseVerdict::metered;
+    }
+    if (headers.fragment_offset != 0) [[unlikely]] {
         return ParseVerdict::metered;
     }
     parse_transport(cursor, headers);
