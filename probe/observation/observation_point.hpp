@@ -8,11 +8,13 @@
 #pragma once
 
 #include "probe/observation/eal_session.hpp"
+#include "probe/observation/kernel_drops.hpp"
 #include "probe/observation/observation_options.hpp"
 #include "probe/observation/receive_queue.hpp"
 
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -38,12 +40,12 @@ struct LinkState {
 
 /// Why both directions of a flow meet on one queue, or that they may not.
 enum class QueueSymmetry : std::uint8_t {
-    one_queue,        ///< nothing to decide
-    proved,           ///< the device's key, read back, hashes both directions alike
-    kernel,           ///< the kernel spreads (af_packet: symmetric flow hash since Linux 4.3)
-    given_key,        ///< a symmetric key was set, but the device does not let it be read back
-    single_flow_set,  ///< queues have unrelated packet sources (ring, pcap, null)
-    unknown,          ///< flows may be split: uniflow records stay right, biflows may come in halves
+    one_queue,  ///< nothing to decide
+    proved,     ///< the device's key, read back, hashes both directions alike
+    given_key,  ///< a symmetric key was set, but the device does not let it be read back
+    kernel,     ///< the kernel spreads by its symmetric flow hash (af_packet, tap)
+    sources,    ///< every queue has a packet source of its own (ring, pcap): as symmetric as they are
+    unknown,    ///< flows may be split: no packet is lost, but biflows may come in two halves
 };
 
 class ObservationPoint {
@@ -63,14 +65,14 @@ class ObservationPoint {
         return *queues_[number];
     }
 
-    [[nodiscard]] const std::string& name() const noexcept { return options_.port; }
+    [[nodiscard]] const std::string& name() const noexcept { return name_; }
     [[nodiscard]] const std::string& driver() const noexcept { return driver_; }
     [[nodiscard]] std::uint32_t interface_index() const noexcept { return interface_index_; }
     [[nodiscard]] ObservationDirection direction() const noexcept { return options_.direction; }
     [[nodiscard]] int socket() const noexcept { return socket_; }  ///< NUMA node; -1: any
     [[nodiscard]] QueueSymmetry symmetry() const noexcept { return symmetry_; }
 
-    /// Sum over the port since start(); after stop() the last values.
+    /// Since start(); after stop() the last values.
     [[nodiscard]] PortStatistics statistics() const noexcept;
 
     /// Loss that this driver does not count, as a sentence; empty: none known.
@@ -86,27 +88,38 @@ class ObservationPoint {
 
   private:
     void find_port();
+    void check_queue_count(std::uint16_t offered) const;
     void configure();
-    void make_pool();
     void set_up_queues();
-    void check_symmetry();
+    bool set_up_queues_with(std::uint32_t data_room);
+    void free_pools() noexcept;
+    void spread_evenly();
+    void judge_symmetry();
+    [[nodiscard]] PortStatistics read_statistics() const noexcept;
 
     ObservationPointOptions options_;
-    std::uint32_t position_;
+    std::string name_;  ///< of the port: without the arguments of a virtual device
     std::uint32_t interface_index_;
     std::uint16_t port_ = 0;
     int socket_ = -1;
+    unsigned kernel_interface_ = 0;  ///< of af_packet, af_xdp, tap; 0: none
     std::uint16_t descriptors_ = 0;
-    std::uint32_t mbufs_ = 0;
-    std::uint32_t mbuf_octets_ = 0;
-    std::uint64_t rss_types_ = 0;  ///< RTE_ETH_RSS_* in use; 0: the device has none of them
+    std::uint16_t transmit_queues_ = 0;
+    std::uint32_t mbufs_ = 0;         ///< in each queue's pool
+    std::uint32_t mbuf_data_room_ = 0;
+    std::uint64_t rss_types_ = 0;     ///< RTE_ETH_RSS_* in use; 0: the device does not spread by hash
+    std::uint16_t reta_entries_ = 0;
+    std::uint8_t rss_key_octets_ = 0;
     std::string driver_;
     QueueSymmetry symmetry_ = QueueSymmetry::unknown;
     bool started_ = false;
-    rte_mempool* pool_ = nullptr;
+    std::vector<rte_mempool*> pools_;  ///< one a queue: its mbufs never travel between lcores
     std::vector<std::unique_ptr<ReceiveQueue>> queues_;
     std::vector<std::string> warnings_;
-    mutable PortStatistics last_{};
+    mutable std::mutex statistics_lock_;  ///< guards the three below; never taken by a worker
+    mutable KernelDrops kernel_drops_;
+    PortStatistics baseline_;  ///< at start()
+    PortStatistics final_;     ///< at stop(): some drivers forget
 };
 
 }  // namespace probe

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "probe/observation/capture_format_pcap.hpp"
+
+#include <algorithm>
+
+namespace probe {
+namespace {
+
+constexpr std::uint32_t kMagicMicroseconds = 0xA1B2C3D4;
+constexpr std::uint32_t kMagicNanoseconds = 0xA1B23C4D;
+constexpr std::uint32_t kMagicModified = 0xA1B2CD34; // microseconds, longer record headers
+constexpr std::uint32_t kRecordHeaderOctets = 16;
+constexpr std::uint32_t kModifiedRecordHeaderOctets = 24;
+
+constexpr bool is_magic(std::uint32_t magic) noexcept {
+    return magic == kMagicMicroseconds || magic == kMagicNanoseconds || magic == kMagicModified;
+}
+
+} // namespace
+
+bool PcapReader::recognises(std::uint32_t magic) noexcept {
+    return is_magic(magic) || is_magic(__builtin_bswap32(magic));
+}
+
+PcapReader::PcapReader(Bytes octets) noexcept : octets_(octets), offset_(kFileHeaderOctets) {
+    constexpr std::uint8_t kNanosecondTsresol = 9;
+    constexpr std::uint8_t kMicrosecondTsresol = 6;
+    octets_.set_swapped(!is_magic(octets_.u32(0)));
+    const std::uint32_t magic = octets_.u32(0);
+    scale_ = TimestampScale::from_tsresol(magic == kMagicNanoseconds ? kNanosecondTsresol
+                                                                     : kMicrosecondTsresol);
+    record_header_octets_ =
+        magic == kMagicModified ? kModifiedRecordHeaderOctets : kRecordHeaderOctets;
+    // The upper half says whether frames end with a frame check sequence, and is ignored.
+    link_ = link_type_of(static_cast<std::uint16_t>(octets_.u32(20) & 0xFFFF));
+}
+
+CaptureRead PcapReader::next(PacketView& packet) noexcept {
+    const std::uint64_t left = octets_.left(offset_);
+    if (left == 0) {
+        return CaptureRead::end;
+    }
+    if (left < record_header_octets_) {
+        broken_ = {CaptureBreak::Reason::record_header_cut, offset_, record_header_octets_, left};
+        return CaptureRead::broken;
+    }
+    const std::uint32_t captured = octets_.u32(offset_ + 8);
+    if (captured > left - record_header_octets_) {
+        broken_ = {CaptureBreak::Reason::packet_cut, offset_, captured,
+                   left - record_header_octets_};
+        return CaptureRead::broken;
+    }
+    packet.octets = octets_.at(offset_ + record_header_octets_);
+    packet.captured_octets = captured;
+    packet.frame_octets = std::max(captured, octets_.u32(offset_ + 12));
+    packet.time_ns = octets_.u32(offset_) * kNsPerSecond + scale_.to_ns(octets_.u32(offset_ + 4));
+    packet.stripped_vlan_tci = 0;
+    packet.vlan_stripped = false;
+    packet.link = link_;
+    packet.ingress_interface = 0;
+    offset_ += record_header_octets_ + captured;
+    return CaptureRead::packet;
+}
+
+} // namespace probe

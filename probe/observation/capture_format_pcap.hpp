@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// pcap records in memory (draft-ietf-opsawg-pcap): microseconds and nanoseconds, both octet orders,
+// and the form with the longer record header that Alexey Kuznetzov's patched libpcap wrote.
+// (Internal to capture_file.)
+#pragma once
+
+#include <cstdint>
+
+#include "probe/observation/capture_format.hpp"
+
+namespace probe {
+
+class PcapReader {
+  public:
+    static constexpr std::uint64_t kFileHeaderOctets = 24;
+
+    /// Whether a file whose first four octets are `magic` (read in host order) is pcap.
+    [[nodiscard]] static bool recognises(std::uint32_t magic) noexcept;
+
+    PcapReader() = default;
+    /// `octets` starts with a magic that is recognised and has at least kFileHeaderOctets.
+    explicit PcapReader(Bytes octets) noexcept;
+
+    [[nodiscard]] CaptureRead next(PacketView& packet) noexcept;
+    [[nodiscard]] std::uint64_t offset() const noexcept { return offset_; }
+    [[nodiscard]] const CaptureBreak& broken() const noexcept { return broken_; }
+
+  private:
+    CaptureOctets octets_;
+    TimestampScale scale_;
+    std::uint64_t offset_ = 0;
+    std::uint32_t record_header_octets_ = 0;
+    LinkType link_ = LinkType::unsupported;
+    CaptureBreak broken_;
+};
+
+} // namespace probe
