@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// What an operator wants exported, as written in YAML (templates/README.md has the keys):
+//
+//     templates:
+//       - name: ipv4
+//         id: 256                       # optional
+//         filter: "ip and not icmp"     # optional
+//         keys:   [sourceIPv4Address, destinationIPv4Address, protocolIdentifier]
+//         values: [flowStartMilliseconds, "octetDeltaCount[4]", reversePacketDeltaCount]
+//
+// Everything RFC 7011 and RFC 5103 say about such a template is checked here, with the place in the
+// file; whether an element can be metered, and whether a filter compiles, is for others to say.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "encoder/config_error.hpp"
+#include "encoder/template_record.hpp"
+
+namespace ipfix {
+
+struct TemplateField {
+    const InformationElement* element = nullptr;
+    bool reverse = false;
+    std::uint16_t length = 0; ///< 0: the type's own; kVariableLength: "[v]"
+    int line = 0;
+    int column = 0;
+
+    /// The length on the wire.
+    [[nodiscard]] std::uint16_t wire_length() const noexcept {
+        return length != 0 ? length : default_length(element->type);
+    }
+};
+
+struct TemplateDescription {
+    std::string file;
+    int line = 0; ///< of the name
+    int column = 0;
+    std::string name;
+    std::uint16_t id = 0; ///< 0: assign
+    int id_line = 0;
+    int id_column = 0;
+    std::string filter; ///< pcap-filter syntax; empty: every packet
+    int filter_line = 0;
+    int filter_column = 0;
+    std::vector<TemplateField> keys;
+    std::vector<TemplateField> values;
+
+    /// RFC 5103: at least one reverse element.
+    [[nodiscard]] bool biflow() const noexcept;
+};
+
+/// Throws ConfigError. `record_octets_max`: the longest Data Record the caller can send.
+[[nodiscard]] std::vector<TemplateDescription> load_template_descriptions(
+    const std::string& path, std::size_t record_octets_max = kRecordOctetsMax);
+[[nodiscard]] std::vector<TemplateDescription> parse_template_descriptions(
+    std::string_view text, const std::string& name,
+    std::size_t record_octets_max = kRecordOctetsMax);
+
+/// Gives every template without an id the lowest free one from 256 on, in order. Throws ConfigError
+/// for an id or a name that is used twice, also across files.
+void assign_template_ids(std::span<TemplateDescription> templates);
+
+/// Keys first, then values, in the order of the file. The description must have its id.
+[[nodiscard]] TemplateRecord make_template_record(const TemplateDescription& description);
+
+} // namespace ipfix
