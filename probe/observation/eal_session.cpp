@@ -139,6 +139,18 @@ std::string after(const std::string& text, const std::string& mark) {
     return text.substr(from, text.find('\n', from) - from);
 }
 
+/// One size of hugepages is enough, and that there is one was looked at before.
+void print_but_for_noise(const std::string& output) {
+    for (std::size_t from = 0; from < output.size();) {
+        const std::size_t end = std::min(output.find('\n', from), output.size() - 1) + 1;
+        const std::string line = output.substr(from, end - from);
+        if (line.find("hugepages reported on node") == std::string::npos) {
+            std::fputs(line.c_str(), stderr);
+        }
+        from = end;
+    }
+}
+
 std::string explain_failure(int error, const std::string& output) {
     for (const char* mark : {"unrecognized option ", "invalid option -- ",
                              "option requires an argument -- ", "requires an argument"}) {
@@ -218,7 +230,7 @@ EalSession::EalSession(const std::vector<std::string>& arguments) {
     if (parsed < 0) {
         throw EalError(explain_failure(rte_errno, output));
     }
-    std::fputs(output.c_str(), stderr);
+    print_but_for_noise(output);
     const auto used = static_cast<std::size_t>(parsed) + 1;
     if (used < words.size()) {
         rte_eal_cleanup();

@@ -4,9 +4,12 @@
 #include <fcntl.h>
 #include <linux/if_packet.h>
 #include <linux/if_xdp.h>
+#include <net/if.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <array>
 #include <charconv>
 #include <filesystem>
 #include <string>
@@ -31,6 +34,18 @@ std::uint64_t af_xdp_ring_full(int socket) noexcept {
     return getsockopt(socket, SOL_XDP, XDP_STATISTICS, &statistics, &length) == 0
                ? statistics.rx_ring_full
                : 0;
+}
+
+std::uint64_t number_in(const char* path) noexcept {
+    std::array<char, 24> text{};
+    const int file = open(path, O_RDONLY | O_CLOEXEC);
+    const ssize_t length = file < 0 ? 0 : read(file, text.data(), text.size());
+    if (file >= 0) {
+        close(file);
+    }
+    std::uint64_t number = 0;
+    std::from_chars(text.data(), text.data() + std::max<ssize_t>(length, 0), number);
+    return number;
 }
 
 bool belongs(int descriptor, int family, unsigned if_index) {
@@ -87,7 +102,16 @@ void KernelDrops::watch(int family, const std::vector<int>& sockets) {
     dropped_ = 0;
 }
 
+void KernelDrops::watch_tap(unsigned if_index) {
+    forget();
+    std::array<char, IF_NAMESIZE> name{};
+    if (if_indextoname(if_index, name.data()) != nullptr) {
+        tap_counter_ = std::string("/sys/class/net/") + name.data() + "/statistics/tx_dropped";
+    }
+}
+
 void KernelDrops::forget() noexcept {
+    tap_counter_.clear();
     for (const int socket : sockets_) {
         close(socket);
     }
@@ -95,6 +119,9 @@ void KernelDrops::forget() noexcept {
 }
 
 std::uint64_t KernelDrops::packets() noexcept {
+    if (!tap_counter_.empty()) {
+        return number_in(tap_counter_.c_str());
+    }
     std::uint64_t now = 0;
     for (const int socket : sockets_) {
         now += family_ == AF_PACKET ? af_packet_drops(socket) : af_xdp_ring_full(socket);

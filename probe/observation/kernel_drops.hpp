@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Packets that the kernel dropped between an interface and a driver that reads it through a socket.
-// DPDK 22.11 hides them: net_af_packet reports none, net_af_xdp not those of a full receive ring.
+// DPDK 22.11 hides them: net_af_packet and net_tap report none, net_af_xdp not those of a full ring.
 #pragma once
 
 #include <cstdint>
+#include <string>
 #include <vector>
 
 namespace probe {
@@ -22,13 +23,16 @@ class KernelDrops {
     KernelDrops& operator=(const KernelDrops&) = delete;
 
     void watch(int family, const std::vector<int>& sockets);
+    /// What the kernel could not give to a tap: its interface's tx_dropped.
+    void watch_tap(unsigned if_index);
     void forget() noexcept;
 
-    /// Dropped since watch().
+    /// Dropped since watch() (watch_tap: since the interface was made).
     [[nodiscard]] std::uint64_t packets() noexcept;
 
   private:
     int family_ = 0;
+    std::string tap_counter_;  ///< path of the counter's file
     std::vector<int> sockets_;
     std::uint64_t dropped_ = 0;
 };

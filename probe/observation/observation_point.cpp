@@ -28,7 +28,8 @@ constexpr std::uint32_t kMempoolCache = 256;
 constexpr std::uint32_t kMbufsBesideDescriptors = kBurstPackets + kMempoolCache * 3 / 2;
 constexpr std::uint32_t kLinkOverhead = RTE_ETHER_HDR_LEN + RTE_ETHER_CRC_LEN + 2 * 4;  // two tags
 /// A frame has to fit one mbuf. The last is the most an mbuf's 16-bit length can say.
-constexpr std::array<std::uint32_t, 4> kDataRooms = {2048, 4096, 10240, 65535 - RTE_PKTMBUF_HEADROOM};
+constexpr std::array<std::uint32_t, 6> kDataRooms = {
+    2048, 4096, 10240, 16384, 32768, 65535 - RTE_PKTMBUF_HEADROOM};
 
 /// Drivers whose queues each have a packet source: one that nobody polls is a silent loss.
 bool has_fixed_queues(std::string_view driver) {
@@ -198,6 +199,9 @@ void ObservationPoint::set_up_queues() {
                    sockets_before.end();
         });
         kernel_drops_.watch(AF_XDP, sockets);
+    }
+    if (driver_ == "net_tap") {
+        kernel_drops_.watch_tap(kernel_interface_);
     }
     for (std::uint16_t queue = 0; queue < options_.queues; ++queue) {
         queues_.push_back(std::make_unique<ReceiveQueue>(port_, queue, interface_index_));

@@ -112,15 +112,13 @@ PortStatistics ObservationPoint::statistics() const noexcept {
 }
 
 std::string_view ObservationPoint::statistics_gap() const noexcept {
-    if (driver_ == "net_tap") {
-        return "net_tap does not count what the kernel drops when its queue is full "
-               "(see `ip -s link show dev IFACE`, TX dropped)";
-    }
     if (driver_ == "net_af_xdp") {
         return "net_af_xdp sees only the kernel queues it was given; packets on others go to the kernel";
     }
     if (driver_ == "net_af_packet") {
-        return "net_af_packet cuts frames larger than framesz (2048 less 36 octets) without a count";
+        // It joins a fanout group with PACKET_FANOUT_FLAG_DEFRAG, also for one queue.
+        return "net_af_packet has the kernel join IPv4 fragments before they are read, and cuts frames "
+               "larger than framesz (2048 less 32 octets, unless the --vdev says more)";
     }
     if (driver_ == "net_ring" || driver_ == "net_memif") {
         return "packets that did not fit the ring are counted by the sender, not here";
