@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "probe/exporting/encoding_plan.hpp"
+
+#include "probe/metering/flow_record.hpp"
+#include "probe/metering/siphash.hpp"
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+namespace probe {
+
+namespace {
+
+constexpr std::uint64_t kSecondsFrom1900To1970 = 2'208'988'800;
+/// RFC 7011 section 6.1.9: of a dateTimeMicroseconds the 11 lowest bits of the fraction are zero.
+constexpr std::uint64_t kMicrosecondMask = ~std::uint64_t{0x7ff};
+
+/// flowId must be the same in every run and for both uniflows of a biflow, so its hash has no secret.
+constexpr SipKey kFlowIdKey{0x7061727368616c6cULL, 0x666c6f7749640000ULL};
+
+template <class T>
+[[nodiscard]] T load(const std::uint8_t* at) noexcept {
+    T value;
+    std::memcpy(&value, at, sizeof value);
+    return value;
+}
+
+/// Big-endian in `width` octets; saturates where the value does not fit (RFC 7011 section 6.2: never truncate).
+std::uint8_t* put(std::uint8_t* out, std::uint64_t value, unsigned width) noexcept {
+    if (width < 8 && (value >> (8 * width)) != 0) {
+        value = (std::uint64_t{1} << (8 * width)) - 1;
+    }
+    for (unsigned i = width; i > 0; --i) {
+        out[i - 1] = static_cast<std::uint8_t>(value);
+        value >>= 8;
+    }
+    return out + width;
+}
+
+[[nodiscard]] std::size_t widest(const EncodingStep& step) noexcept {
+    constexpr std::size_t kMplsVariableMax = 4;  // a length octet and three of the label
+    return step.kind == EncodingStepKind::mpls_variable ? kMplsVariableMax : step.width;
+}
+
+}  // namespace
+
+std::uint64_t ntp_timestamp(TimeNs time) noexcept {
+    const std::uint64_t seconds = time / kNsPerSecond + kSecondsFrom1900To1970;
+    // rounded up, so that the nanosecond comes back when a reader rounds down
+    const std::uint64_t fraction =
+        (((time % kNsPerSecond) << 32) + kNsPerSecond - 1) / kNsPerSecond;
+    return (seconds << 32) + fraction;
+}
+
+EncodingPlan::EncodingPlan(const RecordBase& base, std::vector<EncodingStep> steps,
+                           std::vector<InterfaceDirection> interfaces)
+    : base_(base), steps_(std::move(steps)), interfaces_(std::move(interfaces)) {
+    for (const EncodingStep& step : steps_) {
+        octets_max_ += widest(step);
+    }
+}
+
+RecordWeight EncodingPlan::weight(const std::uint8_t* record) const noexcept {
+    const std::uint8_t* packets = record + base_.packets;
+    const std::uint8_t* octets = record + base_.octets;
+    return {.packets = std::uint64_t{load<std::uint32_t>(packets)} + load<std::uint32_t>(packets + 4),
+            .octets = load<std::uint64_t>(octets) + load<std::uint64_t>(octets + 8)};
+}
+
+std::size_t EncodingPlan::encode(const std::uint8_t* record, std::uint8_t* out) const noexcept {
+    const std::uint8_t* const begin = out;
+    const std::size_t order =
+        (record[base_.order] & FlowOrder::kSourceIsSecond) != 0 ? 1 : 0;
+    for (const EncodingStep& step : steps_) {
+        const std::uint16_t from = step.from[order];
+        switch (step.kind) {
+            case EncodingStepKind::copy:
+                std::memcpy(out, record + from, step.width);
+                out += step.width;
+                break;
+            case EncodingStepKind::mpls_label:
+                std::memcpy(out, record + from, 3);
+                out += 3;
+                break;
+            case EncodingStepKind::mpls_variable: {
+                const std::uint8_t length = record[step.also] != 0 ? 3 : 0;
+                *out++ = length;
+                std::memcpy(out, record + from, length);
+                out += length;
+                break;
+            }
+            default:
+                out = put(out, derived(step, from, record), step.width);
+        }
+    }
+    return static_cast<std::size_t>(out - begin);
+}
+
+std::uint64_t EncodingPlan::derived(const EncodingStep& step, std::uint16_t from,
+                                    const std::uint8_t* record) const noexcept {
+    const std::uint8_t* at = record + from;
+    // A direction without packets has no times of its own; the flow's start stands for them.
+    const auto time = [&](const std::uint8_t* where) {
+        const TimeNs value = load<TimeNs>(where);
+        const bool none = value == kNoPacketYet || value == 0;
+        return none ? load<TimeNs>(record + base_.first_ns) : value;
+    };
+    switch (step.kind) {
+        case EncodingStepKind::number8: return *at;
+        case EncodingStepKind::number16: return load<std::uint16_t>(at);
+        case EncodingStepKind::number32: return load<std::uint32_t>(at);
+        case EncodingStepKind::number64: return load<std::uint64_t>(at);
+        case EncodingStepKind::vlan_id: return load<std::uint16_t>(at) & 0x0fffU;
+        case EncodingStepKind::vlan_priority: return load<std::uint16_t>(at) >> 13;
+        case EncodingStepKind::high_octet: return load<std::uint16_t>(at) >> 8;
+        case EncodingStepKind::low_octet: return load<std::uint16_t>(at) & 0xffU;
+        case EncodingStepKind::dscp: return *at >> 2;
+        case EncodingStepKind::precedence: return *at >> 5;
+        case EncodingStepKind::total:
+            return load<std::uint64_t>(at) + load<std::uint64_t>(record + step.also);
+        case EncodingStepKind::total32:
+            return load<std::uint32_t>(at) + load<std::uint64_t>(record + step.also);
+        case EncodingStepKind::seconds: return (time(at) / kNsPerSecond) & 0xffffffffU;
+        case EncodingStepKind::milliseconds: return time(at) / kNsPerMs;
+        case EncodingStepKind::microseconds: return ntp_timestamp(time(at)) & kMicrosecondMask;
+        case EncodingStepKind::nanoseconds: return ntp_timestamp(time(at));
+        case EncodingStepKind::duration_ms: return (time(record + step.also) - time(at)) / kNsPerMs;
+        case EncodingStepKind::duration_us: return (time(record + step.also) - time(at)) / kNsPerUs;
+        case EncodingStepKind::constant: return step.value;
+        case EncodingStepKind::flow_id: {
+            const std::array<std::uint64_t, 2> identity = {
+                siphash24(kFlowIdKey, record, base_.key_octets),
+                load<TimeNs>(record + base_.first_ns)};
+            return siphash24(kFlowIdKey, identity.data(), sizeof identity);
+        }
+        case EncodingStepKind::is_multicast4: return (*at & 0xf0U) == 0xe0U ? 0x01 : 0;
+        case EncodingStepKind::is_multicast6:  // ff, then flags (T is the lowest) and scope
+            return *at == 0xffU ? (at[1] & 0x0fU) << 4 | (at[1] & 0x10U) >> 1 : 0;
+        case EncodingStepKind::flow_direction: {
+            const auto interface = load<std::uint32_t>(at);
+            const auto known = std::find_if(
+                interfaces_.begin(), interfaces_.end(),
+                [&](const InterfaceDirection& i) { return i.interface_index == interface; });
+            return known == interfaces_.end() ? 0 : known->direction;
+        }
+        case EncodingStepKind::biflow_direction:  // RFC 5103 section 6.3: 0 arbitrary, 1 initiator
+            return (record[base_.order] & FlowOrder::kInitiatorKnown) != 0 ? 1 : 0;
+        case EncodingStepKind::copy:
+        case EncodingStepKind::mpls_label:
+        case EncodingStepKind::mpls_variable:
+        case EncodingStepKind::zero: break;
+    }
+    return 0;
+}
+
+}  // namespace probe

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// From a flow record to the octets of a data record: a flat list of steps, made once at start by record_binding.
+//
+// A step copies octets that already lie in network order, or turns a number around, or derives a value. Every step has
+// two places to read from, since a biflow's source may be the first or the second endpoint of its canonical key.
+// encode() reads a copy of a FlowRecord (RecordQueue) and is pure, bounded and without allocation.
+#pragma once
+
+#include "probe/exporting/session_ledger.hpp"
+#include "probe/packet/packet_batch.hpp"
+#include "probe/packet/packet_headers.hpp"
+
+#include <array>
+#include <cstdint>
+#include <string_view>
+#include <vector>
+
+namespace probe {
+
+enum class EncodingStepKind : std::uint8_t {
+    copy,            ///< octets in network order: addresses, ports of the key, MAC addresses
+    number8,         ///< host-order numbers of 1, 2, 4, 8 octets, written big-endian in `width` octets; a value that
+    number16,        ///< does not fit is written as the largest that does
+    number32,
+    number64,
+    vlan_id,         ///< 12 bits of a TCI
+    vlan_priority,   ///< 3 bits of a TCI
+    high_octet,      ///< of a 16-bit number: ICMP type
+    low_octet,       ///< ICMP code
+    dscp,            ///< upper six bits of the traffic class
+    precedence,      ///< upper three bits
+    total,           ///< number64 or number32 at `from` + number64 at `also`
+    total32,
+    seconds,         ///< times: nanoseconds since the epoch at `from`
+    milliseconds,
+    microseconds,    ///< NTP format, RFC 7011 section 6.1.9
+    nanoseconds,     ///< NTP format, RFC 7011 section 6.1.10
+    duration_ms,     ///< from `from` to `also`
+    duration_us,
+    constant,        ///< `value`, big-endian
+    flow_id,
+    is_multicast4,
+    is_multicast6,
+    flow_direction,  ///< of the interface whose number is at `from`
+    biflow_direction,
+    mpls_label,      ///< fixed: three octets, zero without a label
+    mpls_variable,   ///< variable length: three octets or none
+    zero,            ///< paddingOctets
+};
+
+struct EncodingStep {
+    EncodingStepKind kind;
+    std::uint8_t width;                   ///< octets written (but for mpls_variable)
+    std::array<std::uint16_t, 2> from{};  ///< offset in the record; [1] when the source is the key's second endpoint
+    std::uint16_t also = 0;
+    std::uint64_t value = 0;
+};
+
+/// Where the base of a record has what every plan needs (FlowRecord<Key> for this plan's Key).
+struct RecordBase {
+    std::uint16_t key_octets;
+    std::uint16_t first_ns;
+    std::uint16_t last_ns;
+    std::uint16_t octets;
+    std::uint16_t packets;
+    std::uint16_t tcp_control_bits;
+    std::uint16_t order;
+    std::uint16_t end_reason;
+};
+
+/// Direction (61) of each interface, by ifIndex; the last entry serves the unknown ones.
+struct InterfaceDirection {
+    std::uint32_t interface_index;
+    std::uint8_t direction;
+};
+
+class EncodingPlan {
+  public:
+    EncodingPlan(const RecordBase& base, std::vector<EncodingStep> steps,
+                 std::vector<InterfaceDirection> interfaces);
+
+    /// Writes the data record to `out`, which has room for octets_max(). Returns how many octets it has.
+    [[nodiscard]] std::size_t encode(const std::uint8_t* record, std::uint8_t* out) const noexcept;
+
+    [[nodiscard]] RecordWeight weight(const std::uint8_t* record) const noexcept;
+    [[nodiscard]] std::size_t octets_max() const noexcept { return octets_max_; }
+    [[nodiscard]] const std::vector<EncodingStep>& steps() const noexcept { return steps_; }
+
+  private:
+    [[nodiscard]] std::uint64_t derived(const EncodingStep& step, std::uint16_t from,
+                                        const std::uint8_t* record) const noexcept;
+
+    RecordBase base_;
+    std::vector<EncodingStep> steps_;
+    std::vector<InterfaceDirection> interfaces_;
+    std::size_t octets_max_ = 0;
+};
+
+/// Nanoseconds since 1970 as an NTP timestamp: seconds since 1900 modulo 2^32, and a binary fraction.
+[[nodiscard]] std::uint64_t ntp_timestamp(TimeNs time) noexcept;
+
+}  // namespace probe

@@ -1,0 +1,448 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "probe/exporting/record_binding.hpp"
+
+#include "encoder/abstract_data_type.hpp"
+#include "probe/exporting/meterable_elements.hpp"
+#include "probe/metering/flow_record.hpp"
+
+#include <algorithm>
+#include <cstddef>
+#include <stdexcept>
+#include <utility>
+
+namespace probe {
+
+namespace {
+
+using Kind = EncodingStepKind;
+
+// FlowRecord is no standard-layout type by the letter (its key has an empty member), but offsetof of its members is
+// well defined with the compilers the project builds with.
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Winvalid-offsetof"
+
+/// Offsets of one key layout's record.
+struct RecordOffsets {
+    RecordBase base;
+    std::uint16_t source, destination, source_port, destination_port, vlan, protocol, traffic_class;
+    std::uint16_t source_mac = 0, destination_mac = 0, ingress_interface = 0, flow_label = 0,
+                  inner_vlan = 0, ether_type = 0;
+};
+
+template <class Key>
+RecordOffsets offsets_of() {
+    using Record = FlowRecord<Key>;
+    RecordOffsets o{
+        .base = {.key_octets = sizeof(Key),
+                 .first_ns = offsetof(Record, first_ns),
+                 .last_ns = offsetof(Record, last_ns),
+                 .octets = offsetof(Record, octets),
+                 .packets = offsetof(Record, packets),
+                 .tcp_control_bits = offsetof(Record, tcp_control_bits),
+                 .order = offsetof(Record, order),
+                 .end_reason = offsetof(Record, end_reason)},
+        .source = offsetof(Key, source),
+        .destination = offsetof(Key, destination),
+        .source_port = offsetof(Key, source_port_be),
+        .destination_port = offsetof(Key, destination_port_be),
+        .vlan = offsetof(Key, vlan_and_template),
+        .protocol = offsetof(Key, protocol),
+        .traffic_class = offsetof(Key, traffic_class),
+    };
+    if constexpr (Key::kWide) {
+        constexpr std::size_t kExtra = offsetof(Key, extra);
+        const auto extra = [](std::size_t field) {
+            return static_cast<std::uint16_t>(kExtra + field);
+        };
+        o.source_mac = extra(offsetof(WideKeyFields, source_mac));
+        o.destination_mac = extra(offsetof(WideKeyFields, destination_mac));
+        o.ingress_interface = extra(offsetof(WideKeyFields, ingress_interface));
+        o.flow_label = extra(offsetof(WideKeyFields, flow_label));
+        o.inner_vlan = extra(offsetof(WideKeyFields, inner_vlan_id));
+        o.ether_type = extra(offsetof(WideKeyFields, ether_type));
+    }
+    return o;
+}
+
+#pragma GCC diagnostic pop
+
+RecordOffsets offsets_of(IpFamily family, bool wide) {
+    if (family == IpFamily::ipv4) {
+        return wide ? offsets_of<Ipv4WideKey>() : offsets_of<Ipv4Key>();
+    }
+    return wide ? offsets_of<Ipv6WideKey>() : offsets_of<Ipv6Key>();
+}
+
+[[noreturn]] void fail(const ipfix::TemplateDescription& description,
+                       const ipfix::TemplateField& field, const std::string& text) {
+    throw ipfix::ConfigError(description.file, field.line, field.column, text);
+}
+
+std::string field_name(const ipfix::TemplateField& field) {
+    return field.reverse ? ipfix::reverse_name(*field.element) : std::string(field.element->name);
+}
+
+const MeterableEntry& entry_of(const ipfix::TemplateDescription& description,
+                               const ipfix::TemplateField& field, bool as_key) {
+    const MeterableEntry* entry =
+        find_meterable(field.element->enterprise, field.element->id);
+    if (entry == nullptr) {
+        fail(description, field,
+             field_name(field) + " is a known element, but a packet probe cannot meter it; "
+                                 "`parshall elements` lists those that can be metered");
+    }
+    if (as_key && !entry->key) {
+        fail(description, field,
+             field_name(field) + " cannot be a key; move it to values");
+    }
+    if (!as_key && !entry->value) {
+        fail(description, field,
+             field_name(field) + " can only be a key: as a value it would be another one for each packet; "
+                                 "move it to keys or leave it out");
+    }
+    if (field.reverse && !entry->reverse) {
+        fail(description, field, field_name(field) + " cannot be metered in reverse; leave it out");
+    }
+    return *entry;
+}
+
+/// Blocks a value needs; `d`: 0 forward, 1 reverse.
+BlockNeeds needs_of(ValueSource source, std::size_t d) {
+    BlockNeeds needs;
+    switch (source) {
+        case ValueSource::traffic_class:
+        case ValueSource::dscp:
+        case ValueSource::precedence:
+        case ValueSource::ingress_interface:
+        case ValueSource::flow_label:
+        case ValueSource::icmp_type_code:
+        case ValueSource::icmp_type:
+        case ValueSource::icmp_code:
+        case ValueSource::outer_vlan_id:
+        case ValueSource::outer_vlan_priority:
+        case ValueSource::inner_vlan_id:
+        case ValueSource::inner_vlan_priority:
+        case ValueSource::ether_type:
+        case ValueSource::hop_limit_first:
+        case ValueSource::flow_direction:
+        case ValueSource::fragment_flags: needs.first_packet[d] = true; break;
+        case ValueSource::source_mac:
+        case ValueSource::destination_mac:
+        case ValueSource::mpls_label: needs.link[d] = true; break;
+        case ValueSource::hop_limit_min:
+        case ValueSource::hop_limit_max:
+        case ValueSource::ip_octets_min:
+        case ValueSource::ip_octets_max: needs.range[d] = true; break;
+        case ValueSource::octet_total:
+        case ValueSource::packet_total: needs.totals[d] = true; break;
+        case ValueSource::frame_octet_delta: needs.frame_octets[d] = true; break;
+        case ValueSource::start_seconds:
+        case ValueSource::end_seconds:
+        case ValueSource::start_milliseconds:
+        case ValueSource::end_milliseconds:
+        case ValueSource::start_microseconds:
+        case ValueSource::end_microseconds:
+        case ValueSource::start_nanoseconds:
+        case ValueSource::end_nanoseconds:
+        case ValueSource::duration_milliseconds:
+        case ValueSource::duration_microseconds: needs.reverse_times = d == 1; break;
+        default: break;
+    }
+    return needs;
+}
+
+std::uint64_t largest_in(unsigned octets) noexcept {
+    return octets >= 8 ? UINT64_MAX : (std::uint64_t{1} << (8 * octets)) - 1;
+}
+
+/// Reduced-size encoding (RFC 7011 section 6.2): what the meter must promise so that no value is ever cut.
+void apply_length(const ipfix::TemplateDescription& description, const ipfix::TemplateField& field,
+                  const MeterableEntry& entry, TemplateRequest& request) {
+    const std::uint16_t length = field.wire_length();
+    const std::uint16_t full = ipfix::default_length(field.element->type);
+    switch (entry.source) {
+        case ValueSource::octet_delta:
+            if (length < 3) {
+                fail(description, field,
+                     field_name(field) + "[" + std::to_string(length) +
+                         "] could not hold the octets of one packet; 3 is the least, 8 the default");
+            }
+            request.octets_max = std::min(request.octets_max, largest_in(length));
+            return;
+        case ValueSource::packet_delta:
+            request.packets_max = static_cast<std::uint32_t>(
+                std::min<std::uint64_t>(request.packets_max, largest_in(length)));
+            return;
+        case ValueSource::mpls_label:
+            if (length != 3 && length != ipfix::kVariableLength) {
+                fail(description, field, field_name(field) + " has 3 octets: write " + field_name(field) +
+                                             "[3], or no length for a variable one");
+            }
+            return;
+        case ValueSource::padding:
+            if (length == ipfix::kVariableLength || length > 255) {
+                fail(description, field, "paddingOctets needs a length of 1 to 255, as in paddingOctets[2]");
+            }
+            return;
+        default: break;
+    }
+    if (length != full) {
+        fail(description, field,
+             field_name(field) + " is not kept in " + std::to_string(length) +
+                 " octets; only octetDeltaCount and packetDeltaCount can be shortened (their records are cut "
+                 "before a counter outgrows its field)");
+    }
+}
+
+TemplateRequest request_of(const ipfix::TemplateDescription& description) {
+    TemplateRequest request;
+    request.name = description.name;
+    request.filter = description.filter;
+    request.biflow = description.biflow();
+    const ipfix::TemplateField* ipv4_only = nullptr;
+    const ipfix::TemplateField* ipv6_only = nullptr;
+    const auto note = [&](const ipfix::TemplateField& field, bool as_key) {
+        const MeterableEntry& entry = entry_of(description, field, as_key);
+        if (as_key) {
+            request.keys.add(*entry.key);
+        } else {
+            request.needs |= needs_of(entry.source, field.reverse ? 1 : 0);
+        }
+        apply_length(description, field, entry, request);
+        if (entry.family == ElementFamily::ipv4) {
+            ipv4_only = &field;
+        } else if (entry.family == ElementFamily::ipv6) {
+            ipv6_only = &field;
+        }
+        if (ipv4_only != nullptr && ipv6_only != nullptr) {
+            fail(description, field,
+                 field_name(*ipv4_only) + " is of IPv4 and " + field_name(*ipv6_only) +
+                     " of IPv6, so no packet has both; make two templates of it");
+        }
+    };
+    for (const ipfix::TemplateField& field : description.keys) {
+        note(field, true);
+    }
+    for (const ipfix::TemplateField& field : description.values) {
+        note(field, false);
+        if (find_meterable(0, field.element->id)->source == ValueSource::is_multicast &&
+            !request.keys.has(KeyPart::destination_address)) {
+            fail(description, field, "isMulticast needs the destination address among the keys");
+        }
+    }
+    request.for_ipv4 = ipv6_only == nullptr;
+    request.for_ipv6 = ipv4_only == nullptr;
+    try {
+        const PacketFilter filter(request.filter);
+    } catch (const std::exception& error) {
+        throw ipfix::ConfigError(description.file, description.filter_line, description.filter_column,
+                                 error.what());
+    }
+    return request;
+}
+
+/// Builds the steps of one template for records of one layout.
+class StepBuilder {
+  public:
+    StepBuilder(IpFamily family, const RecordOffsets& offsets, const RecordLayout& layout,
+                const BindingContext& context)
+        : family_(family), at_(offsets), layout_(layout), context_(context) {}
+
+    [[nodiscard]] EncodingStep key_step(const MeterableEntry& entry, std::uint16_t width) const {
+        switch (*entry.key) {
+            case KeyPart::source_address: return copy(width, at_.source, at_.destination);
+            case KeyPart::destination_address: return copy(width, at_.destination, at_.source);
+            case KeyPart::source_port: return copy(width, at_.source_port, at_.destination_port);
+            case KeyPart::destination_port: return copy(width, at_.destination_port, at_.source_port);
+            case KeyPart::icmp_type_code: return copy(width, at_.source_port, at_.source_port);
+            case KeyPart::source_mac: return copy(width, at_.source_mac, at_.destination_mac);
+            case KeyPart::destination_mac: return copy(width, at_.destination_mac, at_.source_mac);
+            case KeyPart::protocol: return step(Kind::number8, width, at_.protocol);
+            case KeyPart::traffic_class: return step(Kind::number8, width, at_.traffic_class);
+            case KeyPart::vlan_id: return step(Kind::vlan_id, width, at_.vlan);
+            case KeyPart::ingress_interface: return step(Kind::number32, width, at_.ingress_interface);
+            case KeyPart::flow_label: return step(Kind::number32, width, at_.flow_label);
+            case KeyPart::inner_vlan_id: return step(Kind::vlan_id, width, at_.inner_vlan);
+            case KeyPart::ether_type: return step(Kind::number16, width, at_.ether_type);
+        }
+        throw std::logic_error("a key part without a step");
+    }
+
+    [[nodiscard]] EncodingStep value_step(const MeterableEntry& entry, std::size_t d,
+                                          std::uint16_t width) const {
+        const std::uint16_t first = layout_.first_packet[d];
+        const std::uint16_t link = layout_.link[d];
+        const std::uint16_t range = layout_.range[d];
+        const auto in = [](std::uint16_t block, std::size_t field) {
+            return static_cast<std::uint16_t>(block + field);
+        };
+        switch (entry.source) {
+            case ValueSource::traffic_class:
+                return step(Kind::number8, width, in(first, offsetof(FirstPacketBlock, traffic_class)));
+            case ValueSource::dscp:
+                return step(Kind::dscp, width, in(first, offsetof(FirstPacketBlock, traffic_class)));
+            case ValueSource::precedence:
+                return step(Kind::precedence, width, in(first, offsetof(FirstPacketBlock, traffic_class)));
+            case ValueSource::ingress_interface:
+                return step(Kind::number32, width, in(first, offsetof(FirstPacketBlock, ingress_interface)));
+            case ValueSource::flow_direction:
+                return step(Kind::flow_direction, width,
+                            in(first, offsetof(FirstPacketBlock, ingress_interface)));
+            case ValueSource::flow_label:
+                return step(Kind::number32, width, in(first, offsetof(FirstPacketBlock, flow_label)));
+            case ValueSource::icmp_type_code:
+                return step(Kind::number16, width, in(first, offsetof(FirstPacketBlock, icmp_type_code)));
+            case ValueSource::icmp_type:
+                return step(Kind::high_octet, width, in(first, offsetof(FirstPacketBlock, icmp_type_code)));
+            case ValueSource::icmp_code:
+                return step(Kind::low_octet, width, in(first, offsetof(FirstPacketBlock, icmp_type_code)));
+            case ValueSource::outer_vlan_id:
+                return step(Kind::vlan_id, width, in(first, offsetof(FirstPacketBlock, outer_vlan_tci)));
+            case ValueSource::outer_vlan_priority:
+                return step(Kind::vlan_priority, width, in(first, offsetof(FirstPacketBlock, outer_vlan_tci)));
+            case ValueSource::inner_vlan_id:
+                return step(Kind::vlan_id, width, in(first, offsetof(FirstPacketBlock, inner_vlan_tci)));
+            case ValueSource::inner_vlan_priority:
+                return step(Kind::vlan_priority, width, in(first, offsetof(FirstPacketBlock, inner_vlan_tci)));
+            case ValueSource::ether_type:
+                return step(Kind::number16, width, in(first, offsetof(FirstPacketBlock, ether_type)));
+            case ValueSource::hop_limit_first:
+                return step(Kind::number8, width, in(first, offsetof(FirstPacketBlock, hop_limit)));
+            case ValueSource::fragment_flags:
+                return step(Kind::number8, width, in(first, offsetof(FirstPacketBlock, fragment_flags)));
+            case ValueSource::source_mac:
+                return step(Kind::copy, width, in(link, offsetof(LinkBlock, source_mac)));
+            case ValueSource::destination_mac:
+                return step(Kind::copy, width, in(link, offsetof(LinkBlock, destination_mac)));
+            case ValueSource::mpls_label: {
+                EncodingStep s = step(width == 3 ? Kind::mpls_label : Kind::mpls_variable, 3,
+                                      in(link, offsetof(LinkBlock, mpls_top_label)));
+                s.also = in(link, offsetof(LinkBlock, has_mpls));
+                return s;
+            }
+            case ValueSource::hop_limit_min:
+                return step(Kind::number8, width, in(range, offsetof(RangeBlock, hop_limit_min)));
+            case ValueSource::hop_limit_max:
+                return step(Kind::number8, width, in(range, offsetof(RangeBlock, hop_limit_max)));
+            case ValueSource::ip_octets_min:
+                return step(Kind::number32, width, in(range, offsetof(RangeBlock, ip_octets_min)));
+            case ValueSource::ip_octets_max:
+                return step(Kind::number32, width, in(range, offsetof(RangeBlock, ip_octets_max)));
+            case ValueSource::tcp_bits:
+                return step(Kind::number16, width, in(at_.base.tcp_control_bits, d * 2));
+            case ValueSource::octet_delta:
+                return step(Kind::number64, width, in(at_.base.octets, d * 8));
+            case ValueSource::packet_delta:
+                return step(Kind::number32, width, in(at_.base.packets, d * 4));
+            case ValueSource::octet_total: {
+                EncodingStep s = step(Kind::total, width, in(at_.base.octets, d * 8));
+                s.also = in(layout_.totals[d], offsetof(TotalsBlock, octets_before));
+                return s;
+            }
+            case ValueSource::packet_total: {
+                EncodingStep s = step(Kind::total32, width, in(at_.base.packets, d * 4));
+                s.also = in(layout_.totals[d], offsetof(TotalsBlock, packets_before));
+                return s;
+            }
+            case ValueSource::frame_octet_delta:
+                return step(Kind::number64, width, layout_.frame_octets[d]);
+            case ValueSource::ip_version:
+                return constant(width, family_ == IpFamily::ipv4 ? 4 : 6);
+            case ValueSource::end_reason: return step(Kind::number8, width, at_.base.end_reason);
+            case ValueSource::flow_id: return step(Kind::flow_id, width, 0);
+            case ValueSource::is_multicast:
+                return {.kind = family_ == IpFamily::ipv4 ? Kind::is_multicast4 : Kind::is_multicast6,
+                        .width = static_cast<std::uint8_t>(width),
+                        .from = {at_.destination, at_.source}};
+            case ValueSource::biflow_direction: return step(Kind::biflow_direction, width, 0);
+            case ValueSource::domain_id: return constant(width, context_.domain_id);
+            case ValueSource::sampling_interval: return constant(width, 1);
+            case ValueSource::padding: return step(Kind::zero, width, 0);
+            default: return time_step(entry.source, d, width);
+        }
+    }
+
+  private:
+    [[nodiscard]] static EncodingStep step(Kind kind, std::uint16_t width, std::uint16_t from) {
+        return {.kind = kind, .width = static_cast<std::uint8_t>(width), .from = {from, from}};
+    }
+    [[nodiscard]] static EncodingStep copy(std::uint16_t width, std::uint16_t from,
+                                           std::uint16_t exchanged) {
+        return {.kind = Kind::copy,
+                .width = static_cast<std::uint8_t>(width),
+                .from = {from, exchanged}};
+    }
+    [[nodiscard]] static EncodingStep constant(std::uint16_t width, std::uint64_t value) {
+        EncodingStep s = step(Kind::constant, width, 0);
+        s.value = value;
+        return s;
+    }
+    [[nodiscard]] EncodingStep time_step(ValueSource source, std::size_t d, std::uint16_t width) const {
+        const auto start = static_cast<std::uint16_t>(
+            d == 0 ? at_.base.first_ns : layout_.reverse_times + offsetof(DirectionTimesBlock, first_ns));
+        const auto end = static_cast<std::uint16_t>(
+            d == 0 ? at_.base.last_ns : layout_.reverse_times + offsetof(DirectionTimesBlock, last_ns));
+        switch (source) {
+            case ValueSource::start_seconds: return step(Kind::seconds, width, start);
+            case ValueSource::end_seconds: return step(Kind::seconds, width, end);
+            case ValueSource::start_milliseconds: return step(Kind::milliseconds, width, start);
+            case ValueSource::end_milliseconds: return step(Kind::milliseconds, width, end);
+            case ValueSource::start_microseconds: return step(Kind::microseconds, width, start);
+            case ValueSource::end_microseconds: return step(Kind::microseconds, width, end);
+            case ValueSource::start_nanoseconds: return step(Kind::nanoseconds, width, start);
+            case ValueSource::end_nanoseconds: return step(Kind::nanoseconds, width, end);
+            default: break;
+        }
+        EncodingStep s = step(
+            source == ValueSource::duration_milliseconds ? Kind::duration_ms : Kind::duration_us, width,
+            start);
+        s.also = end;
+        return s;
+    }
+
+    IpFamily family_;
+    const RecordOffsets& at_;
+    const RecordLayout& layout_;
+    const BindingContext& context_;
+};
+
+EncodingPlan plan_of(const ipfix::TemplateDescription& description, const StepBuilder& builder,
+                     const RecordOffsets& offsets, const BindingContext& context) {
+    std::vector<EncodingStep> steps;
+    for (const ipfix::TemplateField& field : description.keys) {
+        steps.push_back(
+            builder.key_step(*find_meterable(0, field.element->id), field.wire_length()));
+    }
+    for (const ipfix::TemplateField& field : description.values) {
+        steps.push_back(builder.value_step(*find_meterable(0, field.element->id),
+                                           field.reverse ? 1 : 0, field.wire_length()));
+    }
+    return {offsets.base, std::move(steps), context.interfaces};
+}
+
+}  // namespace
+
+RecordBinding::RecordBinding(const std::vector<ipfix::TemplateDescription>& descriptions,
+                             const BindingContext& context) {
+    std::vector<ipfix::TemplateDescription> numbered = descriptions;
+    ipfix::assign_template_ids(numbered);
+    std::vector<TemplateRequest> requests;
+    for (const ipfix::TemplateDescription& description : numbered) {
+        requests.push_back(request_of(description));
+        templates_.push_back(ipfix::make_template_record(description));
+    }
+    plan_ = std::make_unique<MeteringPlan>(std::move(requests));
+    for (const IpFamily family : {IpFamily::ipv4, IpFamily::ipv6}) {
+        const auto f = static_cast<std::size_t>(family);
+        const LanePlan& lane = plan_->lane(family);
+        const RecordOffsets offsets = offsets_of(family, lane.wide());
+        const StepBuilder builder(family, offsets, lane.layout(), context);
+        template_number_offset_[f] = offsets.vlan;
+        for (const LaneTemplate& t : lane.templates()) {
+            plans_[f].push_back(plan_of(numbered[t.request], builder, offsets, context));
+            record_octets_max_ = std::max(record_octets_max_, plans_[f].back().octets_max());
+        }
+    }
+}
+
+}  // namespace probe

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The only place where a flow record meets Information Elements: which elements can be metered, what each asks of the
+// meter, and how its octets are made from a record. Used once, at start.
+#pragma once
+
+#include "encoder/template_description.hpp"
+#include "encoder/template_record.hpp"
+#include "probe/exporting/encoding_plan.hpp"
+#include "probe/metering/metering_plan.hpp"
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+namespace probe {
+
+/// What the encoder must know besides the templates.
+struct BindingContext {
+    std::uint32_t domain_id = 1;
+    std::vector<InterfaceDirection> interfaces;
+};
+
+/// The templates of a configuration, bound to the meter.
+class RecordBinding {
+  public:
+    /// Throws ipfix::ConfigError (file, line, column) for an element that cannot be metered, or not there (key, reverse,
+    /// family), and for a length the meter cannot keep.
+    RecordBinding(const std::vector<ipfix::TemplateDescription>& descriptions,
+                  const BindingContext& context);
+
+    /// In the order of the descriptions; ids assigned from 256 where the YAML has none.
+    [[nodiscard]] std::span<const ipfix::TemplateRecord> templates() const noexcept {
+        return templates_;
+    }
+    [[nodiscard]] const MeteringPlan& metering_plan() const noexcept { return *plan_; }
+
+    /// The plan for a record of this family, by the template number in its key.
+    [[nodiscard]] const EncodingPlan& encoding_plan(IpFamily family,
+                                                    unsigned template_number) const noexcept {
+        return plans_[static_cast<std::size_t>(family)][template_number];
+    }
+    /// Its template's place in templates().
+    [[nodiscard]] std::size_t template_index(IpFamily family,
+                                             unsigned template_number) const noexcept {
+        return plan_->lane(family).templates()[template_number].request;
+    }
+    /// Offset of vlan_and_template in a record of this family.
+    [[nodiscard]] std::size_t template_number_offset(IpFamily family) const noexcept {
+        return template_number_offset_[static_cast<std::size_t>(family)];
+    }
+    /// The largest data record of all templates.
+    [[nodiscard]] std::size_t record_octets_max() const noexcept { return record_octets_max_; }
+
+  private:
+    std::vector<ipfix::TemplateRecord> templates_;
+    std::unique_ptr<MeteringPlan> plan_;
+    std::array<std::vector<EncodingPlan>, 2> plans_;
+    std::array<std::size_t, 2> template_number_offset_{};
+    std::size_t record_octets_max_ = 0;
+};
+
+}  // namespace probe

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "probe/lcores/exporter.hpp"
+
+#include <algorithm>
+#include <cstring>
+
+namespace probe {
+
+Exporter::Exporter(const RecordBinding& binding, const std::vector<Worker*>& workers,
+                   std::vector<std::unique_ptr<RecordSink>> sinks)
+    : binding_(binding), sinks_(std::move(sinks)), scratch_(binding.record_octets_max()) {
+    for (const Worker* worker : workers) {
+        for (const IpFamily family : {IpFamily::ipv4, IpFamily::ipv6}) {
+            if (FlowLane* lane = worker->lane(family); lane != nullptr) {
+                sources_.push_back({&lane->records(), family});
+            }
+        }
+    }
+}
+
+std::uint32_t Exporter::step(TimeNs now, std::uint32_t records_per_queue) noexcept {
+    std::uint32_t records = 0;
+    for (const Source& source : sources_) {
+        for (std::uint32_t n = 0; n < records_per_queue; ++n) {
+            const std::uint8_t* record = source.queue->front();
+            if (record == nullptr) {
+                break;
+            }
+            export_record(record, source.family, now);
+            source.queue->pop();
+            ++records;
+        }
+    }
+    for (const auto& sink : sinks_) {
+        sink->step(now);
+    }
+    return records;
+}
+
+void Exporter::export_record(const std::uint8_t* record, IpFamily family, TimeNs now) noexcept {
+    std::uint16_t vlan_and_template = 0;
+    std::memcpy(&vlan_and_template, record + binding_.template_number_offset(family),
+                sizeof vlan_and_template);
+    const unsigned number = vlan_and_template >> kTemplateShift;
+    const EncodingPlan& plan = binding_.encoding_plan(family, number);
+    const std::size_t octets = plan.encode(record, scratch_.data());
+    const RecordWeight weight = plan.weight(record);
+    encoded_.add(weight);
+    const std::size_t template_index = binding_.template_index(family, number);
+    for (const auto& sink : sinks_) {
+        sink->append(template_index, {scratch_.data(), octets}, weight, now);
+    }
+}
+
+void Exporter::close(TimeNs now) noexcept {
+    for (const auto& sink : sinks_) {
+        sink->close(now);
+    }
+}
+
+bool Exporter::idle() const noexcept {
+    const bool queues_empty = std::all_of(sources_.begin(), sources_.end(), [](const Source& s) {
+        return s.queue->front() == nullptr;
+    });
+    return queues_empty && std::all_of(sinks_.begin(), sinks_.end(),
+                                       [](const auto& sink) { return sink->idle(); });
+}
+
+void Exporter::abandon() noexcept {
+    for (const auto& sink : sinks_) {
+        sink->abandon();
+    }
+}
+
+bool Exporter::backlogged() const noexcept {
+    return std::any_of(sinks_.begin(), sinks_.end(),
+                       [](const auto& sink) { return sink->backlogged(); });
+}
+
+}  // namespace probe

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The exporter: finished flow records from every worker, encoded once, to every collector.
+//
+// A step object: step(now) drains a batch of each queue and lets each collector send what is due. It never blocks.
+// One thread calls it; it is the consumer of all record queues and owns all sinks.
+#pragma once
+
+#include "probe/exporting/record_binding.hpp"
+#include "probe/exporting/record_sink.hpp"
+#include "probe/lcores/worker.hpp"
+#include "probe/packet/counter.hpp"
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+namespace probe {
+
+class Exporter {
+  public:
+    /// `binding` and the workers must outlive the exporter.
+    Exporter(const RecordBinding& binding, const std::vector<Worker*>& workers,
+             std::vector<std::unique_ptr<RecordSink>> sinks);
+
+    /// Encodes and hands out up to `records_per_queue` records of each queue. Returns how many.
+    std::uint32_t step(TimeNs now, std::uint32_t records_per_queue = 256) noexcept;
+
+    /// For after the last record: everything queued is due now. step() until idle(), then abandon().
+    void close(TimeNs now) noexcept;
+    [[nodiscard]] bool idle() const noexcept;
+    void abandon() noexcept;
+
+    /// Some collector is more than half a queue behind; reading a capture waits then.
+    [[nodiscard]] bool backlogged() const noexcept;
+
+    [[nodiscard]] const std::vector<std::unique_ptr<RecordSink>>& sinks() const noexcept {
+        return sinks_;
+    }
+    /// Records taken from the queues; each was offered to every sink.
+    [[nodiscard]] const RecordTally& encoded() const noexcept { return encoded_; }
+
+  private:
+    struct Source {
+        SpscQueue* queue;
+        IpFamily family;
+    };
+
+    void export_record(const std::uint8_t* record, IpFamily family, TimeNs now) noexcept;
+
+    const RecordBinding& binding_;
+    std::vector<Source> sources_;
+    std::vector<std::unique_ptr<RecordSink>> sinks_;
+    std::vector<std::uint8_t> scratch_;
+    RecordTally encoded_;
+};
+
+}  // namespace probe

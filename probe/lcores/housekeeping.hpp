@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Housekeeping: walks every flow table once a sweep period and tells the owners which flows look expired.
+//
+// A step object with a cursor a table. The walk is spread evenly over the period, and a step looks at a bounded
+// number of slots, so that neither the tables' memory nor the owners see bursts. It only reads the published fields.
+#pragma once
+
+#include "probe/lcores/worker.hpp"
+#include "probe/packet/counter.hpp"
+
+#include <cstdint>
+#include <vector>
+
+namespace probe {
+
+class Housekeeping {
+  public:
+    /// `slots_per_step`: bound of one step's work over all tables. The workers must outlive this object.
+    Housekeeping(const std::vector<Worker*>& workers, TimeNs sweep_period,
+                 std::size_t slots_per_step = 16'384);
+
+    /// Sweeps what is due at `now`. Returns how many slots it looked at.
+    std::size_t step(TimeNs now) noexcept;
+
+    /// Whole passes over all tables so far, and how long the last one took, for the statistics.
+    [[nodiscard]] std::uint64_t passes() const noexcept { return passes_.get(); }
+    [[nodiscard]] TimeNs last_pass_ns() const noexcept { return last_pass_ns_.get(); }
+
+  private:
+    struct Table {
+        FlowLane* lane;
+        std::size_t cursor = 0;
+    };
+
+    void begin_pass(TimeNs now) noexcept;
+
+    std::vector<Table> tables_;
+    TimeNs period_;
+    std::size_t slots_per_step_;
+    TimeNs pass_began_ = 0;
+    bool passing_ = false;
+    Counter passes_;
+    Counter last_pass_ns_;
+};
+
+}  // namespace probe

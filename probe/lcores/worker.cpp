@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "probe/lcores/worker.hpp"
+
+#include "probe/packet/packet_parser.hpp"
+
+#include <algorithm>
+
+namespace probe {
+
+namespace {
+
+/// Slots of the sweep looked at between two bursts: enough to keep up with a sweep of millions of flows a second,
+/// few enough that the receive queue does not run over meanwhile.
+constexpr std::uint32_t kExpiriesPerStep = 128;
+
+constexpr std::uint32_t kFlushBudget = 4096;
+
+constexpr std::uint64_t kLaneFlowsMin = 64;
+
+}  // namespace
+
+std::array<std::uint64_t, 2> lane_shares(const MeteringPlan& plan, const MeteringOptions& metering,
+                                         std::uint64_t flows_max) noexcept {
+    const bool ipv4 = plan.lane(IpFamily::ipv4).used();
+    const bool ipv6 = plan.lane(IpFamily::ipv6).used();
+    if (!(ipv4 && ipv6)) {
+        return {ipv4 ? flows_max : 0, ipv6 ? flows_max : 0};
+    }
+    const auto for_ipv6 = std::max(
+        kLaneFlowsMin, static_cast<std::uint64_t>(static_cast<double>(flows_max) * metering.ipv6_share));
+    return {std::max(kLaneFlowsMin, flows_max - std::min(flows_max, for_ipv6)), for_ipv6};
+}
+
+Worker::Worker(const MeteringPlan& plan, const MeteringOptions& metering,
+               const WorkerOptions& options, std::vector<PacketSource*> sources)
+    : sources_(std::move(sources)) {
+    const auto shares = lane_shares(plan, metering, options.flows_max);
+    for (const IpFamily family : {IpFamily::ipv4, IpFamily::ipv6}) {
+        const auto f = static_cast<std::size_t>(family);
+        const LanePlan& lane_plan = plan.lane(family);
+        if (!lane_plan.used()) {
+            continue;
+        }
+        lanes_[f] = make_flow_lane(family, lane_plan,
+                                   {.name = options.name + (f == 0 ? "_v4" : "_v6"),
+                                    .flows_max = shares[f],
+                                    .socket = options.socket,
+                                    .hash_key = options.hash_key,
+                                    .timeouts = metering.timeouts,
+                                    .when_full = metering.when_full,
+                                    .record_queue = metering.record_queue,
+                                    .filter = options.filter},
+                                   ledger_);
+    }
+}
+
+std::uint32_t Worker::step(TimeNs now) noexcept {
+    std::uint32_t packets = 0;
+    for (PacketSource* source : sources_) {
+        const std::uint32_t received = source->poll(batch_, now);
+        if (received != 0) {
+            meter(batch_);
+            source->release();
+            packets += received;
+        }
+    }
+    for (const auto& lane : lanes_) {
+        if (lane) {
+            lane->expire(now, kExpiriesPerStep);
+        }
+    }
+    return packets;
+}
+
+void Worker::meter(const PacketBatch& batch) noexcept {
+    parse(batch);
+    for (std::size_t f = 0; f < lanes_.size(); ++f) {
+        if (lane_packets_[f] == 0) {
+            continue;
+        }
+        const std::span positions{positions_[f].data(), lane_packets_[f]};
+        if (lanes_[f]) {
+            lanes_[f]->meter({batch, headers_, positions});
+        } else {
+            PacketTally& unwanted =
+                ledger_.meter[static_cast<std::size_t>(MeterVerdict::ignored_no_template)];
+            for (const std::uint8_t position : positions) {
+                unwanted.add(1, batch.packets[position].frame_octets);
+            }
+        }
+    }
+}
+
+/// Parses the burst and sorts it into lanes; what is not IP, or is broken, is settled here.
+void Worker::parse(const PacketBatch& batch) noexcept {
+    lane_packets_ = {};
+    std::uint64_t octets = 0;
+    for (std::uint32_t i = 0; i < batch.size; ++i) {
+        const PacketView& packet = batch.packets[i];
+        PacketHeaders& headers = headers_[i];
+        octets += packet.frame_octets;
+        const ParseVerdict verdict = parse_packet(packet, headers);
+        if (verdict != ParseVerdict::metered) {
+            ledger_.parse[static_cast<std::size_t>(verdict)].add(1, packet.frame_octets);
+            continue;
+        }
+        const auto f = static_cast<std::size_t>(headers.family);
+        positions_[f][lane_packets_[f]++] = static_cast<std::uint8_t>(i);
+        if (headers.is_fragment || headers.transport_cut || headers.extension_chain_cut) [[unlikely]] {
+            ledger_.later_fragments.add(headers.is_fragment && headers.fragment_offset != 0 ? 1 : 0);
+            ledger_.transport_cut.add(headers.transport_cut ? 1 : 0);
+            ledger_.extension_chain_cut.add(headers.extension_chain_cut ? 1 : 0);
+        }
+    }
+    ledger_.received.add(batch.size, octets);
+}
+
+bool Worker::flush() noexcept {
+    bool done = true;
+    for (const auto& lane : lanes_) {
+        done = (!lane || lane->flush(kFlushBudget)) && done;
+    }
+    return done;
+}
+
+LiveTotals Worker::live_totals() const noexcept {
+    LiveTotals sum;
+    for (const auto& lane : lanes_) {
+        if (lane) {
+            const LiveTotals part = lane->live_totals();
+            sum.flows += part.flows;
+            sum.packets += part.packets;
+            sum.octets += part.octets;
+        }
+    }
+    return sum;
+}
+
+bool Worker::selfcheck() const noexcept {
+    return std::all_of(lanes_.begin(), lanes_.end(),
+                       [](const auto& lane) { return !lane || lane->selfcheck(); });
+}
+
+}  // namespace probe

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The worker: packets from its queues through parse, key, hash, look-up and accounting into its flow tables.
+//
+// A step object: step(now) takes one burst from each source, then looks at what the sweep found. It never blocks,
+// allocates or reads a clock. One thread calls it; it is the only writer of its lanes' tables and of its ledger.
+#pragma once
+
+#include "probe/metering/flow_lane.hpp"
+#include "probe/metering/metering_ledger.hpp"
+#include "probe/metering/metering_options.hpp"
+#include "probe/metering/metering_plan.hpp"
+#include "probe/packet/packet_batch.hpp"
+#include "probe/packet/packet_headers.hpp"
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace probe {
+
+struct WorkerOptions {
+    std::string name;              ///< unique in the process
+    std::uint64_t flows_max = 0;   ///< this worker's share
+    int socket = -1;
+    SipKey hash_key;
+    const PacketFilter* filter = nullptr;
+};
+
+class Worker {
+  public:
+    /// `plan` and the sources must outlive the worker. Throws std::runtime_error when memory is short.
+    Worker(const MeteringPlan& plan, const MeteringOptions& metering, const WorkerOptions& options,
+           std::vector<PacketSource*> sources);
+
+    /// One burst of each source, and some of the sweep's findings. Returns how many packets came.
+    std::uint32_t step(TimeNs now) noexcept;
+
+    /// Ends flows with flowEndReason 4 as far as the record queues have room; true when no flow is left.
+    /// For after the last packet.
+    [[nodiscard]] bool flush() noexcept;
+
+    [[nodiscard]] const MeteringLedger& ledger() const noexcept { return ledger_; }
+
+    /// nullptr when no template wants the family.
+    [[nodiscard]] FlowLane* lane(IpFamily family) const noexcept {
+        return lanes_[static_cast<std::size_t>(family)].get();
+    }
+
+    /// For tests and the ledger's proof; owner only, or when the worker stands still.
+    [[nodiscard]] LiveTotals live_totals() const noexcept;
+    [[nodiscard]] bool selfcheck() const noexcept;
+
+  private:
+    void meter(const PacketBatch& batch) noexcept;
+    void parse(const PacketBatch& batch) noexcept;
+
+    MeteringLedger ledger_;  // worker: rw, everyone else: ro
+    std::vector<PacketSource*> sources_;
+    std::array<std::unique_ptr<FlowLane>, 2> lanes_;
+
+    // the burst in hand
+    PacketBatch batch_;
+    std::array<PacketHeaders, kBurstPackets> headers_;
+    std::array<std::array<std::uint8_t, kBurstPackets>, 2> positions_;
+    std::array<std::uint32_t, 2> lane_packets_{};
+};
+
+/// How `flows_max` is shared by the lanes of one worker: all of it where only one family is metered.
+[[nodiscard]] std::array<std::uint64_t, 2> lane_shares(const MeteringPlan& plan,
+                                                       const MeteringOptions& metering,
+                                                       std::uint64_t flows_max) noexcept;
+
+}  // namespace probe

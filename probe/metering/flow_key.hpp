@@ -1,0 +1,250 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The Flow Key (RFC 7011 section 2) as the flow table stores it.
+//
+// One layout an address family, in a narrow form (the 5-tuple, ToS and outer VLAN) and a wide form (also
+// MAC addresses, interface, inner VLAN, EtherType and flow label). A template's `keys` become a mask over the
+// layout: what is masked is zero, so any subset of key fields costs the same. Addresses and ports are in
+// network byte order, the rest in host order. No padding: the table compares octets.
+//
+// In a biflow template the key is canonical: the endpoint that compares smaller stands first, so that both
+// directions have one key; FlowKeyOrder tells which way a packet went.
+#pragma once
+
+#include "probe/packet/packet_batch.hpp"
+#include "probe/packet/packet_headers.hpp"
+
+#include <array>
+#include <bit>
+#include <cstdint>
+#include <cstring>
+#include <type_traits>
+#include <utility>
+
+namespace probe {
+
+/// Templates of one family share its tables; the template's number is part of every key, in the four bits that
+/// the 12-bit VLAN identifier leaves.
+inline constexpr unsigned kTemplatesPerFamilyMax = 16;
+inline constexpr std::uint16_t kVlanIdMask = 0x0fff;
+inline constexpr unsigned kTemplateShift = 12;
+
+struct Ipv4Addresses {
+    static constexpr IpFamily kFamily = IpFamily::ipv4;
+    using Address = std::array<std::uint8_t, 4>;
+    static constexpr std::size_t kSourceInHeader = 12;  // RFC 791 section 3.1
+};
+
+struct Ipv6Addresses {
+    static constexpr IpFamily kFamily = IpFamily::ipv6;
+    using Address = std::array<std::uint8_t, 16>;
+    static constexpr std::size_t kSourceInHeader = 8;  // RFC 8200 section 3
+};
+
+using MacAddress = std::array<std::uint8_t, 6>;
+
+struct NarrowKeyFields {};
+
+struct WideKeyFields {
+    MacAddress source_mac;
+    MacAddress destination_mac;
+    std::uint32_t ingress_interface;
+    std::uint32_t flow_label;
+    std::uint16_t inner_vlan_id;
+    std::uint16_t ether_type;
+};
+
+template <class Family, class Extra>
+struct FlowKey {
+    using Addresses = Family;
+    using Address = typename Family::Address;
+    static constexpr bool kWide = std::is_same_v<Extra, WideKeyFields>;
+
+    Address source;
+    Address destination;
+    std::uint16_t source_port_be;       ///< or ICMP type and code, when a uniflow template keys on them
+    std::uint16_t destination_port_be;
+    std::uint16_t vlan_and_template;    ///< outer VLAN identifier | template number << 12
+    std::uint8_t protocol;
+    std::uint8_t traffic_class;
+    [[no_unique_address]] Extra extra;
+
+    [[nodiscard]] unsigned template_number() const noexcept {
+        return vlan_and_template >> kTemplateShift;
+    }
+    friend bool operator==(const FlowKey& a, const FlowKey& b) noexcept {
+        return std::memcmp(&a, &b, sizeof(FlowKey)) == 0;
+    }
+};
+
+using Ipv4Key = FlowKey<Ipv4Addresses, NarrowKeyFields>;
+using Ipv4WideKey = FlowKey<Ipv4Addresses, WideKeyFields>;
+using Ipv6Key = FlowKey<Ipv6Addresses, NarrowKeyFields>;
+using Ipv6WideKey = FlowKey<Ipv6Addresses, WideKeyFields>;
+
+static_assert(sizeof(Ipv4Key) == 16 && sizeof(Ipv6Key) == 40);
+static_assert(sizeof(Ipv4WideKey) == 40 && sizeof(Ipv6WideKey) == 64);
+static_assert(std::has_unique_object_representations_v<Ipv4WideKey> &&
+                  std::has_unique_object_representations_v<Ipv6WideKey>,
+              "keys are compared and hashed as octets, so none may be padding");
+static_assert(std::is_trivially_copyable_v<Ipv6WideKey>);
+
+/// The parts of a key that a template can ask for; bits of KeyParts.
+enum class KeyPart : std::uint16_t {
+    source_address = 1 << 0,
+    destination_address = 1 << 1,
+    source_port = 1 << 2,
+    destination_port = 1 << 3,
+    protocol = 1 << 4,
+    traffic_class = 1 << 5,
+    vlan_id = 1 << 6,
+    icmp_type_code = 1 << 7,  ///< in the place of source_port
+    source_mac = 1 << 8,      ///< from here on: wide layouts only
+    destination_mac = 1 << 9,
+    ingress_interface = 1 << 10,
+    flow_label = 1 << 11,
+    inner_vlan_id = 1 << 12,
+    ether_type = 1 << 13,
+};
+
+class KeyParts {
+  public:
+    constexpr KeyParts() = default;
+    constexpr KeyParts& add(KeyPart part) noexcept {
+        bits_ = static_cast<std::uint16_t>(bits_ | static_cast<std::uint16_t>(part));
+        return *this;
+    }
+    [[nodiscard]] constexpr bool has(KeyPart part) const noexcept {
+        return (bits_ & static_cast<std::uint16_t>(part)) != 0;
+    }
+    [[nodiscard]] constexpr bool wide() const noexcept { return bits_ >= (1U << 8); }
+    friend constexpr bool operator==(KeyParts, KeyParts) = default;
+
+  private:
+    std::uint16_t bits_ = 0;
+};
+
+/// How a template makes keys: mask, number and whether both directions share one key.
+template <class Key>
+struct KeyRecipe {
+    Key mask{};                    ///< all ones where the template has the part
+    std::uint16_t template_bits = 0;  ///< template number << kTemplateShift
+    bool biflow = false;
+    bool icmp_in_port = false;
+
+    KeyRecipe() = default;
+    KeyRecipe(KeyParts parts, unsigned template_number, bool biflow_template) noexcept
+        : template_bits(static_cast<std::uint16_t>(template_number << kTemplateShift)),
+          biflow(biflow_template),
+          icmp_in_port(parts.has(KeyPart::icmp_type_code)) {
+        const auto ones = [&](KeyPart part, auto& field) {
+            if (parts.has(part)) {
+                std::memset(&field, 0xff, sizeof field);
+            }
+        };
+        ones(KeyPart::source_address, mask.source);
+        ones(KeyPart::destination_address, mask.destination);
+        ones(KeyPart::source_port, mask.source_port_be);
+        ones(KeyPart::icmp_type_code, mask.source_port_be);
+        ones(KeyPart::destination_port, mask.destination_port_be);
+        ones(KeyPart::protocol, mask.protocol);
+        ones(KeyPart::traffic_class, mask.traffic_class);
+        mask.vlan_and_template = parts.has(KeyPart::vlan_id) ? kVlanIdMask : std::uint16_t{0};
+        if constexpr (Key::kWide) {
+            ones(KeyPart::source_mac, mask.extra.source_mac);
+            ones(KeyPart::destination_mac, mask.extra.destination_mac);
+            ones(KeyPart::ingress_interface, mask.extra.ingress_interface);
+            ones(KeyPart::flow_label, mask.extra.flow_label);
+            ones(KeyPart::inner_vlan_id, mask.extra.inner_vlan_id);
+            ones(KeyPart::ether_type, mask.extra.ether_type);
+        }
+    }
+};
+
+namespace flow_key_detail {
+
+[[nodiscard]] constexpr std::uint16_t to_be16(std::uint16_t value) noexcept {
+    return static_cast<std::uint16_t>((value << 8) | (value >> 8));
+}
+
+/// key &= mask, a word at a time.
+template <class Key>
+void apply_mask(Key& key, const Key& mask) noexcept {
+    static_assert(sizeof(Key) % 8 == 0);
+    std::array<std::uint64_t, sizeof(Key) / 8> k{};
+    std::array<std::uint64_t, sizeof(Key) / 8> m{};
+    std::memcpy(k.data(), &key, sizeof(Key));
+    std::memcpy(m.data(), &mask, sizeof(Key));
+    for (std::size_t i = 0; i < k.size(); ++i) {
+        k[i] &= m[i];
+    }
+    std::memcpy(&key, k.data(), sizeof(Key));
+}
+
+/// Any total order will do, as long as both directions agree on it.
+template <class Key>
+[[nodiscard]] bool endpoints_reversed(const Key& key) noexcept {
+    if constexpr (sizeof(typename Key::Address) == 4) {
+        const std::uint64_t a = std::uint64_t{std::bit_cast<std::uint32_t>(key.source)} << 16 |
+                                key.source_port_be;
+        const std::uint64_t b = std::uint64_t{std::bit_cast<std::uint32_t>(key.destination)} << 16 |
+                                key.destination_port_be;
+        return a > b;
+    } else {
+        const auto a = std::bit_cast<std::array<std::uint64_t, 2>>(key.source);
+        const auto b = std::bit_cast<std::array<std::uint64_t, 2>>(key.destination);
+        if (a != b) {
+            return a > b;
+        }
+        return key.source_port_be > key.destination_port_be;
+    }
+}
+
+}  // namespace flow_key_detail
+
+/// The MAC addresses of an Ethernet frame; zero for other framings.
+inline void read_macs(const PacketView& packet, MacAddress& source,
+                      MacAddress& destination) noexcept {
+    if (packet.link == LinkType::ethernet && packet.captured_octets >= 12) {
+        std::memcpy(destination.data(), packet.octets, 6);
+        std::memcpy(source.data(), packet.octets + 6, 6);
+    } else {
+        source.fill(0);
+        destination.fill(0);
+    }
+}
+
+/// Makes the key of a parsed packet. Returns true when the endpoints were exchanged to make it canonical.
+template <class Key>
+[[nodiscard]] inline bool make_flow_key(const PacketView& packet, const PacketHeaders& headers,
+                                        const KeyRecipe<Key>& recipe, Key& key) noexcept {
+    using flow_key_detail::to_be16;
+    const std::uint8_t* addresses =
+        packet.octets + headers.network_offset + Key::Addresses::kSourceInHeader;
+    // source and destination lie side by side in both headers, as they do in the key
+    std::memcpy(&key, addresses, 2 * sizeof(typename Key::Address));
+    key.source_port_be = to_be16(recipe.icmp_in_port ? headers.icmp_type_code : headers.source_port);
+    key.destination_port_be = to_be16(headers.destination_port);
+    key.vlan_and_template = headers.outer_vlan_tci;  // zero without a tag
+    key.protocol = headers.protocol;
+    key.traffic_class = headers.traffic_class;
+    if constexpr (Key::kWide) {
+        read_macs(packet, key.extra.source_mac, key.extra.destination_mac);
+        key.extra.ingress_interface = packet.ingress_interface;
+        key.extra.flow_label = headers.flow_label;
+        key.extra.inner_vlan_id = headers.inner_vlan_tci & kVlanIdMask;
+        key.extra.ether_type = headers.ether_type;
+    }
+    flow_key_detail::apply_mask(key, recipe.mask);
+    key.vlan_and_template = static_cast<std::uint16_t>(key.vlan_and_template | recipe.template_bits);
+    if (!recipe.biflow || !flow_key_detail::endpoints_reversed(key)) {
+        return false;
+    }
+    std::swap(key.source, key.destination);
+    std::swap(key.source_port_be, key.destination_port_be);
+    if constexpr (Key::kWide) {
+        std::swap(key.extra.source_mac, key.extra.destination_mac);
+    }
+    return true;
+}
+
+}  // namespace probe

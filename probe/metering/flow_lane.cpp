@@ -1,0 +1,395 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "probe/metering/flow_lane.hpp"
+
+#include "probe/metering/flow_accounting.hpp"
+#include "probe/metering/flow_expiry.hpp"
+#include "probe/metering/flow_table.hpp"
+
+#include <algorithm>
+#include <array>
+#include <vector>
+
+namespace probe {
+
+namespace {
+
+/// How many neighbours an eviction looks at; bounds the work a packet can cause in a full table.
+constexpr std::size_t kEvictionCandidates = 8;
+
+/// Slots the sweep may be ahead of the owner.
+constexpr std::size_t kExpiryQueueSlots = 8192;
+
+/// Packets and octets of one verdict within a burst, added to the ledger once.
+struct BurstTally {
+    std::uint64_t packets = 0;
+    std::uint64_t octets = 0;
+};
+
+template <class Key>
+class FlowLaneOf final : public FlowLane {
+  public:
+    using Record = FlowRecord<Key>;
+
+    FlowLaneOf(const LanePlan& plan, const LaneOptions& options, MeteringLedger& ledger)
+        : plan_(plan),
+          layout_(plan.layout()),
+          timeouts_(options.timeouts),
+          when_full_(options.when_full),
+          filter_(options.filter),
+          ledger_(ledger),
+          table_({.name = options.name,
+                  .flows_max = options.flows_max,
+                  .stride = plan.layout().stride,
+                  .socket = options.socket,
+                  .hash_key = options.hash_key}),
+          records_(plan.layout().record_octets, options.record_queue),
+          expired_(sizeof(std::int32_t), kExpiryQueueSlots) {
+        for (std::size_t number = 0; number < plan.templates().size(); ++number) {
+            const LaneTemplate& t = plan.templates()[number];
+            recipes_.emplace_back(t.keys, static_cast<unsigned>(number), t.biflow);
+        }
+    }
+
+    void meter(const LaneBurst& burst) noexcept override {
+        tallies_ = {};
+        metered_ip_octets_ = 0;
+        evicted_in_burst_ = false;
+        make_keys(burst);
+        if (keyed_ != 0) {
+            table_.hash_burst(keys_.data(), keyed_, signatures_.data());
+            table_.lookup_burst(keys_.data(), signatures_.data(), keyed_, slots_.data());
+            for (std::uint32_t i = 0; i < keyed_; ++i) {
+                if (slots_[i] != FlowIndex::kNoSlot) {
+                    table_.prefetch(slots_[i]);
+                }
+            }
+            for (std::uint32_t i = 0; i < keyed_; ++i) {
+                const PacketView& packet = burst.batch.packets[positions_[i]];
+                count(account(i, packet, burst.headers[positions_[i]]), packet);
+            }
+        }
+        settle_tallies();
+    }
+
+    std::uint32_t expire(TimeNs now, std::uint32_t budget) noexcept override {
+        std::uint32_t looked_at = 0;
+        while (looked_at < budget && records_.free_places() != 0) {
+            const std::uint8_t* front = expired_.front();
+            if (front == nullptr) {
+                break;
+            }
+            std::int32_t slot = 0;
+            std::memcpy(&slot, front, sizeof slot);
+            expired_.pop();
+            ++looked_at;
+            expire_slot(slot, now);
+        }
+        tell_live_flows();
+        return looked_at;
+    }
+
+    bool flush(std::uint32_t budget) noexcept override {
+        std::size_t room = std::min<std::size_t>(budget, records_.free_places());
+        for (; flush_cursor_ < table_.slots_used() && room != 0; ++flush_cursor_) {
+            const auto slot = static_cast<std::int32_t>(flush_cursor_);
+            if ((table_.record(slot).state & FlowState::kLive) != 0) {
+                end_flow(slot, FlowEndReason::forced_end);
+                --room;
+            }
+        }
+        tell_live_flows();
+        if (flush_cursor_ < table_.slots_used()) {
+            return false;
+        }
+        flush_cursor_ = 0;
+        return table_.flows() == 0;
+    }
+
+    LiveTotals live_totals() const noexcept override {
+        LiveTotals totals;
+        for (std::size_t i = 0; i < table_.slots_used(); ++i) {
+            const Record& record = table_.record(static_cast<std::int32_t>(i));
+            if ((record.state & FlowState::kLive) != 0) {
+                ++totals.flows;
+                totals.packets += std::uint64_t{record.packets[0]} + record.packets[1];
+                totals.octets += record.octets[0] + record.octets[1];
+            }
+        }
+        return totals;
+    }
+
+    bool selfcheck() const noexcept override { return table_.selfcheck(); }
+
+    std::size_t sweep(std::size_t from, std::size_t to, TimeNs now) noexcept override {
+        for (std::size_t i = from; i < to; ++i) {
+            const auto slot = static_cast<std::int32_t>(i);
+            const Record& record = table_.record(slot);
+            const FlowTimes times = published_times(record);
+            if ((times.state & FlowState::kLive) == 0 ||
+                expiry_verdict(times, now, timeouts_) == FlowEndReason::none) {
+                continue;
+            }
+            std::uint8_t* place = expired_.reserve();
+            if (place == nullptr) {
+                return i;
+            }
+            std::memcpy(place, &slot, sizeof slot);
+            expired_.publish();
+        }
+        return to;
+    }
+
+    std::size_t slots_used() const noexcept override { return table_.slots_used(); }
+    SpscQueue& records() noexcept override { return records_; }
+
+  private:
+    /// Stage 1: which template takes each packet, and its key.
+    void make_keys(const LaneBurst& burst) noexcept {
+        keyed_ = 0;
+        for (const std::uint8_t position : burst.positions) {
+            const PacketView& packet = burst.batch.packets[position];
+            const PacketHeaders& headers = burst.headers[position];
+            if (filter_ != nullptr && !passes_filter(packet, headers)) {
+                count(MeterVerdict::ignored_by_filter, packet);
+                continue;
+            }
+            const std::uint8_t number = plan_.select(packet, headers);
+            if (number == LanePlan::kNoTemplate) {
+                count(MeterVerdict::ignored_no_template, packet);
+                continue;
+            }
+            reversed_[keyed_] = make_flow_key(packet, headers, recipes_[number], keys_[keyed_]);
+            positions_[keyed_] = position;
+            ++keyed_;
+        }
+    }
+
+    [[nodiscard]] bool passes_filter(const PacketView& packet,
+                                     const PacketHeaders& headers) const noexcept {
+        return filter_->matches({packet.octets + headers.network_offset,
+                                 packet.captured_octets - headers.network_offset},
+                                headers.ip_octets);
+    }
+
+    /// The last stage for packet `i` of the burst's keys.
+    [[nodiscard]] MeterVerdict account(std::uint32_t i, const PacketView& packet,
+                                       const PacketHeaders& headers) noexcept {
+        const Key& key = keys_[i];
+        const LaneTemplate& lane_template = plan_.templates()[key.template_number()];
+        std::int32_t slot = slots_[i];
+        if (slot != FlowIndex::kNoSlot && evicted_in_burst_) {
+            const Record& found = table_.record(slot);  // an eviction may have given the slot away
+            if ((found.state & FlowState::kLive) == 0 || !(found.key == key)) {
+                slot = FlowIndex::kNoSlot;
+            }
+        }
+        if (slot == FlowIndex::kNoSlot) {
+            const MeterVerdict verdict = place_new_flow(i, slot);
+            if (verdict != MeterVerdict::metered) {
+                return verdict;
+            }
+        }
+        Record& record = table_.record(slot);
+        if ((record.state & FlowState::kLive) == 0) {
+            begin_flow(record, layout_, key, headers, reversed_[i], lane_template.biflow);
+            ledger_.flows_made.add(1);
+        } else {
+            cut_if_due(record, lane_template, packet, headers, reversed_[i]);
+        }
+        const std::size_t direction = packet_direction(record, reversed_[i], lane_template.biflow);
+        add_packet(record, layout_, packet, headers, direction);
+        if (lane_template.tcp_end && timeouts_.tcp_end != kNever) {
+            follow_tcp(record, headers.tcp_control_bits, direction, lane_template.biflow);
+        }
+        metered_ip_octets_ += headers.ip_octets;
+        return MeterVerdict::metered;
+    }
+
+    [[nodiscard]] MeterVerdict place_new_flow(std::uint32_t i, std::int32_t& slot) noexcept {
+        InsertVerdict verdict = table_.insert(keys_[i], signatures_[i], slot);
+        if (verdict == InsertVerdict::table_full) {
+            // a packet earlier in this burst may have made this very flow
+            const std::int32_t before = find_now(i);
+            if (before != FlowIndex::kNoSlot) {
+                slot = before;
+                return MeterVerdict::metered;
+            }
+            if (when_full_ == WhenFull::refuse || !evict_one()) {
+                return MeterVerdict::dropped_table_full;
+            }
+            verdict = table_.insert(keys_[i], signatures_[i], slot);
+        }
+        return verdict == InsertVerdict::found || verdict == InsertVerdict::inserted
+                   ? MeterVerdict::metered
+                   : MeterVerdict::dropped_index_full;
+    }
+
+    [[nodiscard]] std::int32_t find_now(std::uint32_t i) const noexcept {
+        std::int32_t slot = FlowIndex::kNoSlot;
+        table_.lookup_burst(&keys_[i], &signatures_[i], 1, &slot);
+        return slot;
+    }
+
+    /// Makes room: of the next few slots the flow seen longest ago leaves with flowEndReason 5.
+    [[nodiscard]] bool evict_one() noexcept {
+        std::int32_t oldest = FlowIndex::kNoSlot;
+        for (std::size_t n = 0; n < kEvictionCandidates; ++n) {
+            evict_cursor_ = evict_cursor_ + 1 < table_.slots_used() ? evict_cursor_ + 1 : 0;
+            const auto slot = static_cast<std::int32_t>(evict_cursor_);
+            const Record& candidate = table_.record(slot);
+            if ((candidate.state & FlowState::kLive) != 0 &&
+                (oldest == FlowIndex::kNoSlot ||
+                 candidate.last_ns < table_.record(oldest).last_ns)) {
+                oldest = slot;
+            }
+        }
+        if (oldest == FlowIndex::kNoSlot) {
+            return false;
+        }
+        end_flow(oldest, FlowEndReason::lack_of_resources);
+        evicted_in_burst_ = true;
+        return true;
+    }
+
+    /// Before a packet is added: reports what is due, so that no record is longer than the active timeout, none
+    /// spans an idle gap, and no counter outgrows its field.
+    void cut_if_due(Record& record, const LaneTemplate& lane_template, const PacketView& packet,
+                    const PacketHeaders& headers, bool reversed) noexcept {
+        const FlowEndReason reason = expiry_verdict(
+            {record.first_ns, record.last_ns, record.state}, packet.time_ns, timeouts_);
+        if (reason == FlowEndReason::none) {
+            const std::size_t d = packet_direction(record, reversed, lane_template.biflow);
+            const bool counter_full =
+                record.packets[d] >= lane_template.packets_max ||
+                record.octets[d] > lane_template.octets_max - headers.ip_octets;
+            // a packet from before the record's start could stretch it beyond the active timeout
+            const bool too_long = packet.time_ns < record.first_ns &&
+                                  record.first_ns != kNoPacketYet &&
+                                  record.last_ns - packet.time_ns >= timeouts_.active;
+            if (counter_full || too_long) {
+                hand_over(record, FlowEndReason::active_timeout);
+                restart_deltas(record, layout_);
+            }
+            return;
+        }
+        hand_over(record, reason);
+        if (reason == FlowEndReason::active_timeout) {
+            restart_deltas(record, layout_);
+        } else {
+            begin_flow(record, layout_, Key{record.key}, headers, reversed, lane_template.biflow);
+            ledger_.flows_made.add(1);
+        }
+    }
+
+    void expire_slot(std::int32_t slot, TimeNs now) noexcept {
+        Record& record = table_.record(slot);
+        if ((record.state & FlowState::kLive) == 0) {
+            return;  // it ended on its own since the sweep saw it
+        }
+        const FlowEndReason reason =
+            expiry_verdict({record.first_ns, record.last_ns, record.state}, now, timeouts_);
+        if (reason == FlowEndReason::none) {
+            return;  // a packet has come since
+        }
+        if (reason == FlowEndReason::active_timeout) {
+            hand_over(record, reason);
+            restart_deltas(record, layout_);
+        } else {
+            end_flow(slot, reason);
+        }
+    }
+
+    void end_flow(std::int32_t slot, FlowEndReason reason) noexcept {
+        hand_over(table_.record(slot), reason);
+        table_.erase(slot);
+    }
+
+    /// Copies the record to the exporter. A flow without a packet since its last record makes none.
+    void hand_over(const Record& record, FlowEndReason reason) noexcept {
+        const std::uint64_t packets = std::uint64_t{record.packets[0]} + record.packets[1];
+        if (packets == 0) {
+            return;
+        }
+        const std::uint64_t octets = record.octets[0] + record.octets[1];
+        ledger_.records_made[static_cast<std::size_t>(reason)].add(packets, octets);
+        std::uint8_t* place = records_.reserve();
+        if (place == nullptr) {
+            ledger_.records_lost_queue_full.add(packets, octets);
+            return;
+        }
+        std::memcpy(place, &record, layout_.record_octets);
+        place[offsetof(Record, end_reason)] = static_cast<std::uint8_t>(reason);
+        records_.publish();
+    }
+
+    void count(MeterVerdict verdict, const PacketView& packet) noexcept {
+        BurstTally& tally = tallies_[static_cast<std::size_t>(verdict)];
+        ++tally.packets;
+        tally.octets += packet.frame_octets;
+    }
+
+    void settle_tallies() noexcept {
+        const BurstTally& metered = tallies_[static_cast<std::size_t>(MeterVerdict::metered)];
+        ledger_.metered.add(metered.packets, metered.octets);
+        ledger_.metered_ip_octets.add(metered_ip_octets_);
+        for (std::size_t v = 1; v < kMeterVerdicts; ++v) {
+            if (tallies_[v].packets != 0) {
+                ledger_.meter[v].add(tallies_[v].packets, tallies_[v].octets);
+            }
+        }
+        tell_live_flows();
+    }
+
+    void tell_live_flows() noexcept {
+        ledger_.flows_live[static_cast<std::size_t>(Key::Addresses::kFamily)].set(table_.flows());
+    }
+
+    const LanePlan& plan_;
+    RecordLayout layout_;
+    TimeoutOptions timeouts_;
+    WhenFull when_full_;
+    const PacketFilter* filter_;
+    MeteringLedger& ledger_;
+    std::vector<KeyRecipe<Key>> recipes_;
+    FlowTable<Key> table_;
+    SpscQueue records_;   // worker: producer, exporter: consumer
+    SpscQueue expired_;   // housekeeping: producer, worker: consumer
+    std::size_t evict_cursor_ = 0;
+    std::size_t flush_cursor_ = 0;
+
+    // one burst's way through the stages
+    std::uint32_t keyed_ = 0;
+    bool evicted_in_burst_ = false;
+    std::uint64_t metered_ip_octets_ = 0;
+    std::array<BurstTally, kMeterVerdicts> tallies_{};
+    alignas(kCacheLineBytes) std::array<Key, kBurstPackets> keys_;
+    std::array<std::uint32_t, kBurstPackets> signatures_;
+    std::array<std::int32_t, kBurstPackets> slots_;
+    std::array<std::uint8_t, kBurstPackets> positions_;
+    std::array<bool, kBurstPackets> reversed_;
+};
+
+}  // namespace
+
+std::unique_ptr<FlowLane> make_flow_lane(IpFamily family, const LanePlan& plan,
+                                         const LaneOptions& options, MeteringLedger& ledger) {
+    if (family == IpFamily::ipv4) {
+        if (plan.wide()) {
+            return std::make_unique<FlowLaneOf<Ipv4WideKey>>(plan, options, ledger);
+        }
+        return std::make_unique<FlowLaneOf<Ipv4Key>>(plan, options, ledger);
+    }
+    if (plan.wide()) {
+        return std::make_unique<FlowLaneOf<Ipv6WideKey>>(plan, options, ledger);
+    }
+    return std::make_unique<FlowLaneOf<Ipv6Key>>(plan, options, ledger);
+}
+
+std::size_t lane_memory_octets(const LanePlan& plan, std::size_t flows_max,
+                               std::size_t record_queue) noexcept {
+    const std::size_t records = flows_max * plan.layout().stride;
+    const std::size_t queue = record_queue * plan.layout().record_octets;
+    return FlowIndex::memory_octets(flows_max, plan.key_octets()) + records + queue;
+}
+
+}  // namespace probe

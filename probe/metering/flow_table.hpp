@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// A flow table: an index from key to slot, and an array of records with the same slot numbers.
+//
+// Threads: one worker owns it and is its only writer. Housekeeping reads the published fields of the records in
+// [0, slots_used) and nothing else. A slot is reused at once after erase(); since housekeeping's findings are hints
+// that the owner checks again, a reused slot does no harm.
+// Memory is fixed at construction. The hash key is never printed.
+#pragma once
+
+#include "probe/metering/flow_index.hpp"
+#include "probe/metering/flow_record.hpp"
+#include "probe/metering/siphash.hpp"
+#include "probe/packet/counter.hpp"
+
+#include <cstdint>
+#include <string>
+
+namespace probe {
+
+struct TableOptions {
+    std::string name;           ///< unique in the process: rte_hash wants it
+    std::size_t flows_max = 0;
+    std::size_t stride = 0;     ///< octets from record to record
+    int socket = -1;            ///< NUMA node, -1: any
+    SipKey hash_key;
+};
+
+enum class InsertVerdict : std::uint8_t { found, inserted, table_full, index_full };
+
+template <class Key>
+class FlowTable {
+  public:
+    using Record = FlowRecord<Key>;
+
+    explicit FlowTable(const TableOptions& options)
+        : index_(options.name, options.flows_max, sizeof(Key), options.socket),
+          memory_(options.name, index_.slots() * options.stride, options.socket),
+          stride_(options.stride),
+          flows_max_(options.flows_max),
+          hash_key_(options.hash_key) {}
+
+    void hash_burst(const Key* keys, std::uint32_t count, std::uint32_t* signatures) const noexcept {
+        std::uint64_t hashes[kBurstPackets];
+        siphash24_burst<sizeof(Key)>(hash_key_, keys, count, hashes);
+        for (std::uint32_t i = 0; i < count; ++i) {
+            signatures[i] = index_signature(hashes[i]);
+        }
+    }
+
+    void lookup_burst(const Key* keys, const std::uint32_t* signatures, std::uint32_t count,
+                      std::int32_t* slots) const noexcept {
+        const void* pointers[kBurstPackets];
+        for (std::uint32_t i = 0; i < count; ++i) {
+            pointers[i] = keys + i;
+        }
+        index_.lookup_burst(pointers, signatures, count, slots);
+    }
+
+    /// Finds the key or gives it a slot. The record of a new slot is not live yet: the caller fills it.
+    [[nodiscard]] InsertVerdict insert(const Key& key, std::uint32_t signature,
+                                       std::int32_t& slot) noexcept {
+        if (flows_ >= flows_max_) {
+            return InsertVerdict::table_full;
+        }
+        slot = index_.insert(&key, signature);
+        if (slot == FlowIndex::kNoSlot) {
+            return InsertVerdict::index_full;
+        }
+        if ((record(slot).state & FlowState::kLive) != 0) {
+            return InsertVerdict::found;
+        }
+        ++flows_;
+        if (static_cast<std::uint64_t>(slot) >= slots_used_.get()) {
+            slots_used_.set(static_cast<std::uint64_t>(slot) + 1);
+        }
+        return InsertVerdict::inserted;
+    }
+
+    /// Takes a live flow out: its slot is free afterwards.
+    void erase(std::int32_t slot) noexcept {
+        Record& gone = record(slot);
+        index_.erase(&gone.key, signature_of(gone.key));
+        publish(gone.state, std::uint8_t{0});
+        --flows_;
+    }
+
+    [[nodiscard]] std::uint32_t signature_of(const Key& key) const noexcept {
+        return index_signature(siphash24(hash_key_, &key, sizeof(Key)));
+    }
+
+    [[nodiscard]] Record& record(std::int32_t slot) noexcept {
+        return *reinterpret_cast<Record*>(address(slot));
+    }
+    [[nodiscard]] const Record& record(std::int32_t slot) const noexcept {
+        return *reinterpret_cast<const Record*>(address(slot));
+    }
+    void prefetch(std::int32_t slot) const noexcept { __builtin_prefetch(address(slot), 1); }
+
+    [[nodiscard]] std::size_t flows() const noexcept { return flows_; }
+    [[nodiscard]] std::size_t flows_max() const noexcept { return flows_max_; }
+    [[nodiscard]] std::size_t slots() const noexcept { return index_.slots(); }
+    /// No slot at or above this was ever used. Written by the owner, read by housekeeping.
+    [[nodiscard]] std::size_t slots_used() const noexcept { return slots_used_.get(); }
+
+    /// Walks every invariant: live records are in the index under their own slot, and as many as flows().
+    /// For tests and sanitizer builds; owner only.
+    [[nodiscard]] bool selfcheck() const noexcept {
+        std::size_t live = 0;
+        for (std::size_t i = 0; i < slots(); ++i) {
+            const auto slot = static_cast<std::int32_t>(i);
+            const Record& candidate = record(slot);
+            if ((candidate.state & FlowState::kLive) == 0) {
+                continue;
+            }
+            ++live;
+            const std::uint32_t signature = signature_of(candidate.key);
+            std::int32_t found = FlowIndex::kNoSlot;
+            lookup_burst(&candidate.key, &signature, 1, &found);
+            if (found != slot || i >= slots_used()) {
+                return false;
+            }
+        }
+        return live == flows_;
+    }
+
+  private:
+    [[nodiscard]] std::uint8_t* address(std::int32_t slot) const noexcept {
+        return memory_.octets() + static_cast<std::size_t>(slot) * stride_;
+    }
+
+    FlowIndex index_;
+    TableMemory memory_;
+    std::size_t stride_;
+    std::size_t flows_max_;
+    std::size_t flows_ = 0;
+    Counter slots_used_;
+    SipKey hash_key_;
+};
+
+}  // namespace probe

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// SipHash-2-4 (Aumasson and Bernstein, 2012) over keys whose length is a multiple of eight octets.
+//
+// The scalar form below is the definition. Output: 64 bits; the key is 128 bits and secret, so nobody
+// outside can prepare flow keys that collide. Pure and thread-safe. Octets are read little-endian, as the
+// reference does.
+#pragma once
+
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+
+namespace probe {
+
+struct SipKey {
+    std::uint64_t k0 = 0;
+    std::uint64_t k1 = 0;
+
+    /// A fresh key from getrandom(2). Throws std::system_error when the kernel refuses.
+    [[nodiscard]] static SipKey random();
+};
+
+namespace siphash_detail {
+
+struct State {
+    std::uint64_t v0, v1, v2, v3;
+
+    constexpr void round() noexcept {
+        v0 += v1;
+        v1 = std::rotl(v1, 13) ^ v0;
+        v0 = std::rotl(v0, 32);
+        v2 += v3;
+        v3 = std::rotl(v3, 16) ^ v2;
+        v0 += v3;
+        v3 = std::rotl(v3, 21) ^ v0;
+        v2 += v1;
+        v1 = std::rotl(v1, 17) ^ v2;
+        v2 = std::rotl(v2, 32);
+    }
+
+    constexpr void absorb(std::uint64_t word) noexcept {
+        v3 ^= word;
+        round();
+        round();
+        v0 ^= word;
+    }
+};
+
+}  // namespace siphash_detail
+
+/// SipHash-2-4 of `octets` octets at `data`; any length (the tail is handled as the paper says).
+[[nodiscard]] inline std::uint64_t siphash24(const SipKey& key, const void* data,
+                                             std::size_t octets) noexcept {
+    static_assert(std::endian::native == std::endian::little, "words are loaded as they lie");
+    siphash_detail::State s{0x736f6d6570736575ULL ^ key.k0, 0x646f72616e646f6dULL ^ key.k1,
+                            0x6c7967656e657261ULL ^ key.k0, 0x7465646279746573ULL ^ key.k1};
+    const auto* at = static_cast<const unsigned char*>(data);
+    const std::size_t words = octets / 8;
+    for (std::size_t i = 0; i < words; ++i) {
+        std::uint64_t word = 0;
+        std::memcpy(&word, at + i * 8, 8);
+        s.absorb(word);
+    }
+    std::uint64_t last = static_cast<std::uint64_t>(octets) << 56;
+    std::memcpy(&last, at + words * 8, octets % 8);  // little-endian: the tail fills the low octets
+    last |= static_cast<std::uint64_t>(octets & 0xff) << 56;
+    s.absorb(last);
+    s.v2 ^= 0xff;
+    s.round();
+    s.round();
+    s.round();
+    s.round();
+    return s.v0 ^ s.v1 ^ s.v2 ^ s.v3;
+}
+
+/// `count` keys of `kOctets` octets each, lying one behind the other; out[i] is the hash of key i.
+template <std::size_t kOctets>
+void siphash24_burst(const SipKey& key, const void* keys, std::size_t count,
+                     std::uint64_t* out) noexcept {
+    static_assert(kOctets % 8 == 0, "flow keys are whole words");
+    const auto* at = static_cast<const unsigned char*>(keys);
+    for (std::size_t i = 0; i < count; ++i) {
+        out[i] = siphash24(key, at + i * kOctets, kOctets);
+    }
+}
+
+/// The one place where 64 bits become the flow index's 32-bit signature.
+[[nodiscard]] constexpr std::uint32_t index_signature(std::uint64_t hash) noexcept {
+    return static_cast<std::uint32_t>(hash ^ (hash >> 32));
+}
+
+}  // namespace probe
