@@ -15,6 +15,7 @@
 #include <string>
 #include <utility>
 
+#include "encoder/utf8.hpp"
 #include "encoder/yaml_tree.hpp"
 
 namespace ipfix {
@@ -28,24 +29,11 @@ struct Place {
     int column = 1;
 };
 
-// Octets of the UTF-8 sequence that starts here; 0 when it is not UTF-8 (RFC 3629) or a control
-// character that YAML does not allow.
+// As utf8_octets, and 0 for the control characters that YAML does not allow.
 std::size_t character_octets(std::string_view text) {
-    const auto at = [text](std::size_t i) { return static_cast<unsigned char>(text[i]); };
-    const unsigned char first = at(0);
-    if (first < 0x80) {
-        const bool control = (first < 0x20 && first != '\t' && first != '\n' && first != '\r');
-        return control || first == 0x7F ? 0 : 1;
-    }
-    const std::size_t octets = first >= 0xF0 ? 4 : first >= 0xE0 ? 3 : 2;
-    if (first < 0xC2 || first > 0xF4 || text.size() < octets) return 0;
-    for (std::size_t i = 1; i < octets; ++i) {
-        if ((at(i) & 0xC0) != 0x80) return 0;
-    }
-    const bool overlong = (first == 0xE0 && at(1) < 0xA0) || (first == 0xF0 && at(1) < 0x90);
-    const bool surrogate = first == 0xED && at(1) > 0x9F;
-    const bool beyond = first == 0xF4 && at(1) > 0x8F;
-    return overlong || surrogate || beyond ? 0 : octets;
+    const char c = text[0];
+    const bool control = static_cast<unsigned char>(c) < 0x20 || c == 0x7F;
+    return control && c != '\t' && c != '\n' && c != '\r' ? 0 : utf8_octets(text);
 }
 
 // yaml-cpp recurses once per level and decodes other encodings by itself: both are settled here.

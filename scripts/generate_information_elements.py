@@ -46,8 +46,8 @@ def element(row, enterprise, path, line):
 def load(path, enterprise_column):
     with open(path, newline="", encoding="utf-8") as file:
         rows = csv.DictReader(file)
-        out = [element(r, int(r[enterprise_column]) if enterprise_column else 0, path, rows.line_num)
-               for r in rows]
+        out = [element(row, int(row[enterprise_column]) if enterprise_column else 0, path,
+                       rows.line_num) for row in rows]
     out.sort(key=lambda e: (e["enterprise"], e["id"]))
     return out
 
@@ -90,7 +90,8 @@ def main():
     with open(tables_path, "w", encoding="utf-8") as out:
         out.write(banner + table("kIana", iana) + table("kEnterprise", enterprise))
     with open(ids_path, "w", encoding="utf-8") as out:
-        out.write(banner + "// IANA's Information Element numbers under IANA's names.\n#pragma once\n\n"
+        out.write(banner + "// IANA's Information Element numbers under IANA's names.\n"
+                  "#pragma once\n\n"
                   "#include <cstdint>\n\nnamespace ipfix::ie {\n\n")
         for e in iana:
             out.write(f"inline constexpr std::uint16_t {e['name']} = {e['id']};\n")

@@ -1,0 +1,238 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "encoder/message_reader.hpp"
+
+#include <algorithm>
+
+#include "encoder/text_form.hpp"
+
+namespace ipfix {
+
+namespace {
+
+constexpr std::uint32_t kHalfOfSequence = 0x80000000U;
+
+ReadField make_field(std::uint32_t enterprise, std::uint16_t id, std::uint16_t length) {
+    ReadField field{enterprise, id, length, AbstractDataType::octetArray, {}};
+    const DirectedElement known = find_directed_element(enterprise, id);
+    if (known.element == nullptr) {
+        field.name = "e" + std::to_string(enterprise) + "id" + std::to_string(id);
+    } else {
+        field.type = known.element->type;
+        field.name =
+            known.reverse ? reverse_name(*known.element) : std::string(known.element->name);
+    }
+    return field;
+}
+
+bool same(const ReadTemplate& a, const ReadTemplate& b) {
+    return a.scope_fields == b.scope_fields &&
+           std::equal(a.fields.begin(), a.fields.end(), b.fields.begin(), b.fields.end(),
+                      [](const ReadField& x, const ReadField& y) {
+                          return x.enterprise == y.enterprise && x.id == y.id &&
+                                 x.length == y.length;
+                      });
+}
+
+} // namespace
+
+void append_json_record(std::string& out, const ReadRecord& record) {
+    std::span<const std::uint8_t> rest = record.octets;
+    out += '{';
+    bool first = true;
+    for (const ReadField& field : record.description->fields) {
+        std::span<const std::uint8_t> value;
+        if (!take_field(field.length, rest, value)) break;
+        if (!first) out += ',';
+        first = false;
+        append_json_string(out, field.name);
+        out += ':';
+        append_json_value(out, field.type, value);
+    }
+    out += '}';
+}
+
+const char* verdict_text(ReadVerdict verdict) noexcept {
+    switch (verdict) {
+        case ReadVerdict::read:
+            return "read";
+        case ReadVerdict::cut:
+            return "the message is cut short";
+        case ReadVerdict::not_ipfix:
+            return "this is no IPFIX message: its version is not 10";
+        case ReadVerdict::bad_length:
+            return "the message or one of its sets has an impossible length";
+        case ReadVerdict::bad_template:
+            return "the message has a template that cannot be read";
+        case ReadVerdict::bad_record:
+            return "the message has a record that its template does not fit";
+        case ReadVerdict::too_large:
+            break;
+    }
+    return "there are more template fields than any exporter needs";
+}
+
+ReadVerdict MessageReader::read_all(std::span<const std::uint8_t>& octets) {
+    while (!octets.empty()) {
+        const std::span<const std::uint8_t> at = octets;
+        const ReadVerdict verdict = read(octets);
+        if (verdict != ReadVerdict::read) {
+            octets = at;
+            return verdict;
+        }
+    }
+    return ReadVerdict::read;
+}
+
+ReadVerdict MessageReader::read(std::span<const std::uint8_t>& octets) {
+    if (octets.size() < kVersionOffset + sizeof(kVersion)) return ReadVerdict::cut;
+    if (load_be<std::uint16_t>(octets.data() + kVersionOffset) != kVersion) {
+        return ReadVerdict::not_ipfix;
+    }
+    if (octets.size() < kMessageHeaderOctets) return ReadVerdict::cut;
+    const std::size_t length = load_be<std::uint16_t>(octets.data() + kMessageLengthOffset);
+    if (length < kMessageHeaderOctets) return ReadVerdict::bad_length;
+    const bool cut = length > octets.size();
+    const Octets message = octets.first(std::min(length, octets.size()));
+    octets = octets.subspan(message.size());
+
+    Header header;
+    header.export_time_s = load_be<std::uint32_t>(message.data() + kExportTimeOffset);
+    header.sequence_number = load_be<std::uint32_t>(message.data() + kSequenceNumberOffset);
+    header.domain_id = load_be<std::uint32_t>(message.data() + kDomainIdOffset);
+    const std::uint64_t records_before = records_;
+    const std::uint64_t skipped_before = unknown_sets_;
+    const ReadVerdict verdict = read_sets(header, message.subspan(kMessageHeaderOctets));
+    ++messages_;
+    if (cut) return ReadVerdict::cut;
+    const bool countable = verdict == ReadVerdict::read && unknown_sets_ == skipped_before;
+    count_sequence(header, records_before, !countable);
+    return verdict;
+}
+
+void MessageReader::count_sequence(const Header& header, std::uint64_t records_before,
+                                   bool sets_skipped) {
+    Domain& domain = domains_[header.domain_id];
+    if (domain.sequence_known) {
+        const std::uint32_t gap = header.sequence_number - domain.sequence_next;
+        if (gap < kHalfOfSequence) records_missing_ += gap;
+    }
+    domain.sequence_known = !sets_skipped;
+    domain.sequence_next =
+        header.sequence_number + static_cast<std::uint32_t>(records_ - records_before);
+}
+
+ReadVerdict MessageReader::read_sets(const Header& header, Octets octets) {
+    while (octets.size() >= kSetHeaderOctets) {
+        const auto set_id = load_be<std::uint16_t>(octets.data());
+        const std::size_t length = load_be<std::uint16_t>(octets.data() + kSetLengthOffset);
+        if (length < kSetHeaderOctets || length > octets.size()) return ReadVerdict::bad_length;
+        const ReadVerdict verdict =
+            read_set(header, set_id, octets.subspan(kSetHeaderOctets, length - kSetHeaderOctets));
+        if (verdict != ReadVerdict::read) return verdict;
+        octets = octets.subspan(length);
+    }
+    return octets.empty() ? ReadVerdict::read : ReadVerdict::bad_length;
+}
+
+ReadVerdict MessageReader::read_set(const Header& header, std::uint16_t set_id, Octets body) {
+    if (set_id == kTemplateSetId) return read_templates(header, body, false);
+    if (set_id == kOptionsTemplateSetId) return read_templates(header, body, true);
+    const auto known = templates_.find({header.domain_id, set_id});
+    if (known == templates_.end()) {
+        ++unknown_sets_;
+        return ReadVerdict::read;
+    }
+    return read_data(header, body, known->second);
+}
+
+ReadVerdict MessageReader::read_templates(const Header& header, Octets body, bool options) {
+    while (body.size() >= kTemplateHeaderOctets) {
+        // Padding may be longer than a header; a Template ID of 0 is no template.
+        if (load_be<std::uint16_t>(body.data()) == 0) break;
+        const ReadVerdict verdict = read_template(header, body, options);
+        if (verdict != ReadVerdict::read) return verdict;
+    }
+    return ReadVerdict::read;
+}
+
+ReadVerdict MessageReader::read_template(const Header& header, Octets& body, bool options) {
+    ReadTemplate read;
+    read.id = load_be<std::uint16_t>(body.data());
+    const std::size_t count = load_be<std::uint16_t>(body.data() + 2);
+    body = body.subspan(kTemplateHeaderOctets);
+    if (count == 0) {
+        withdraw(header.domain_id, read.id, options);
+        return ReadVerdict::read;
+    }
+    if (read.id < kFirstDataSetId) return ReadVerdict::bad_template;
+    if (options) {
+        if (body.size() < 2) return ReadVerdict::bad_template;
+        read.scope_fields = load_be<std::uint16_t>(body.data());
+        if (read.scope_fields == 0 || read.scope_fields > count) return ReadVerdict::bad_template;
+        body = body.subspan(2);
+    }
+    for (std::size_t i = 0; i < count; ++i) {
+        if (body.size() < kFieldSpecifierOctets) return ReadVerdict::bad_template;
+        const auto number = load_be<std::uint16_t>(body.data());
+        const auto length = load_be<std::uint16_t>(body.data() + 2);
+        body = body.subspan(kFieldSpecifierOctets);
+        std::uint32_t enterprise = 0;
+        if ((number & kEnterpriseBit) != 0) {
+            if (body.size() < kEnterpriseNumberOctets) return ReadVerdict::bad_template;
+            enterprise = load_be<std::uint32_t>(body.data());
+            body = body.subspan(kEnterpriseNumberOctets);
+        }
+        const auto id = static_cast<std::uint16_t>(number & ~kEnterpriseBit);
+        read.fields.push_back(make_field(enterprise, id, length));
+        read.record_octets_min += length == kVariableLength ? 1 : length;
+    }
+    // A record of no octets would be there without end.
+    if (read.record_octets_min == 0) return ReadVerdict::bad_template;
+    if (fields_ + read.fields.size() > kReadFieldsMax) return ReadVerdict::too_large;
+    remember(header.domain_id, std::move(read));
+    return ReadVerdict::read;
+}
+
+void MessageReader::remember(std::uint32_t domain_id, ReadTemplate description) {
+    ReadTemplate& slot = templates_[{domain_id, description.id}];
+    if (same(slot, description)) return;
+    fields_ += description.fields.size();
+    fields_ -= slot.fields.size();
+    slot = std::move(description);
+    visitor_.on_template(domain_id, slot);
+}
+
+// RFC 7011 section 8.1; an id of 2 or 3 withdraws all templates of its kind.
+void MessageReader::withdraw(std::uint32_t domain_id, std::uint16_t id, bool options) {
+    const bool all = id == (options ? kOptionsTemplateSetId : kTemplateSetId);
+    const auto first = templates_.lower_bound({domain_id, all ? std::uint16_t{0} : id});
+    for (auto it = first; it != templates_.end() && it->first.first == domain_id;) {
+        if (!all && it->first.second != id) break;
+        if ((it->second.scope_fields > 0) == options) {
+            fields_ -= it->second.fields.size();
+            it = templates_.erase(it);
+        } else {
+            ++it;
+        }
+    }
+}
+
+ReadVerdict MessageReader::read_data(const Header& header, Octets body,
+                                     const ReadTemplate& description) {
+    while (body.size() >= description.record_octets_min) {
+        Octets rest = body;
+        Octets value;
+        for (const ReadField& field : description.fields) {
+            if (!take_field(field.length, rest, value)) return ReadVerdict::bad_record;
+        }
+        const Octets record = body.first(body.size() - rest.size());
+        ++records_;
+        visitor_.on_record(
+            {&description, header.domain_id, header.export_time_s, header.sequence_number, record});
+        body = rest;
+    }
+    // What is left is padding (section 3.3.1).
+    return ReadVerdict::read;
+}
+
+} // namespace ipfix
