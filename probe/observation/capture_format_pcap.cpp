@@ -2,6 +2,7 @@
 #include "probe/observation/capture_format_pcap.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace probe {
 namespace {
@@ -31,6 +32,10 @@ PcapReader::PcapReader(Bytes octets) noexcept : octets_(octets), offset_(kFileHe
                                                                      : kMicrosecondTsresol);
     record_header_octets_ =
         magic == kMagicModified ? kModifiedRecordHeaderOctets : kRecordHeaderOctets;
+    constexpr std::uint16_t kLengthsInOrderMinor = 3;
+    if (octets_.u16(4) == 2 && octets_.u16(6) < kLengthsInOrderMinor) {
+        std::swap(captured_at_, frame_at_);
+    }
     // The upper half says whether frames end with a frame check sequence, and is ignored.
     link_ = link_type_of(static_cast<std::uint16_t>(octets_.u32(20) & 0xFFFF));
 }
@@ -44,7 +49,7 @@ CaptureRead PcapReader::next(PacketView& packet) noexcept {
         broken_ = {CaptureBreak::Reason::record_header_cut, offset_, record_header_octets_, left};
         return CaptureRead::broken;
     }
-    const std::uint32_t captured = octets_.u32(offset_ + 8);
+    const std::uint32_t captured = octets_.u32(offset_ + captured_at_);
     if (captured > left - record_header_octets_) {
         broken_ = {CaptureBreak::Reason::packet_cut, offset_, captured,
                    left - record_header_octets_};
@@ -52,7 +57,7 @@ CaptureRead PcapReader::next(PacketView& packet) noexcept {
     }
     packet.octets = octets_.at(offset_ + record_header_octets_);
     packet.captured_octets = captured;
-    packet.frame_octets = std::max(captured, octets_.u32(offset_ + 12));
+    packet.frame_octets = std::max(captured, octets_.u32(offset_ + frame_at_));
     packet.time_ns = octets_.u32(offset_) * kNsPerSecond + scale_.to_ns(octets_.u32(offset_ + 4));
     packet.stripped_vlan_tci = 0;
     packet.vlan_stripped = false;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // pcap records in memory (draft-ietf-opsawg-pcap): microseconds and nanoseconds, both octet orders,
 // and the form with the longer record header that Alexey Kuznetzov's patched libpcap wrote.
+// Before format version 2.3 the two lengths of a record stood in the other order.
 // (Internal to capture_file.)
 #pragma once
 
@@ -30,6 +31,8 @@ class PcapReader {
     TimestampScale scale_;
     std::uint64_t offset_ = 0;
     std::uint32_t record_header_octets_ = 0;
+    std::uint32_t captured_at_ = 8; ///< of the captured length in a record header
+    std::uint32_t frame_at_ = 12;   ///< of the length on the wire
     LinkType link_ = LinkType::unsupported;
     CaptureBreak broken_;
 };

@@ -161,8 +161,15 @@ NetworkStart resolve_loopback(PacketCursor& cursor) noexcept {
     }
     static_cast<void>(cursor.skip(4));
     const std::uint32_t network_order = header.u32<0>();
-    const std::uint32_t family =
-        network_order > 0xFFFF ? __builtin_bswap32(network_order) : network_order;
+    const std::uint32_t other_order = __builtin_bswap32(network_order);
+    if (network_order > 0xFFFF && other_order > 0xFFFF) {
+        // Some stacks write a 16-bit family and an EtherType.
+        const std::uint16_t ether_type = header.u16<2>();
+        return ether_type == kEtherTypeIpv4   ? start(IpFamily::ipv4)
+               : ether_type == kEtherTypeIpv6 ? start(IpFamily::ipv6)
+                                              : stop(ParseVerdict::ignored_other_family);
+    }
+    const std::uint32_t family = network_order > 0xFFFF ? other_order : network_order;
     switch (family) {
         case kInet:
             return start(IpFamily::ipv4);
