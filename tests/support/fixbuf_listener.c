@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// A small collector on libfixbuf, a foreign judge for the tests: it decodes every record with the templates that were
-// sent and writes one JSON object a record, then one line of totals on standard output.
+// A small collector on libfixbuf, a foreign judge for the tests: it decodes every record with the
+// templates that were sent and writes one JSON object a record, then one line of totals on standard
+// output.
 //
 //   fixbuf_listener udp|tcp PORT OUT.json [--idle SECONDS]
 //
-// Ends on SIGTERM, SIGINT, or when nothing has come for the idle time after the first message (10 seconds; before the
-// first message: six times that). Exit code 0: everything was decoded; 1: libfixbuf reported an error or a warning
-// (a missing template, a broken message, a gap in the sequence numbers); 2: wrong use.
-// Values: numbers as numbers, IPv4, IPv6 and MAC addresses as text, everything else as hexadecimal octets.
+// Ends on SIGTERM, SIGINT, or when nothing has come for the idle time after the first message (10
+// seconds; before the first message: six times that). Exit code 0: everything was decoded; 1:
+// libfixbuf reported an error or a warning (a missing template, a broken message, a gap in the
+// sequence numbers); 2: wrong use. Values: numbers as numbers, IPv4, IPv6 and MAC addresses as
+// text, everything else as hexadecimal octets.
 #include <arpa/inet.h>
 #include <fixbuf/public.h>
 #include <signal.h>
@@ -21,12 +23,13 @@ enum { kElementsMax = 256, kRecordOctetsMax = 65536 };
 
 struct field {
     char name[64];
-    uint16_t octets;  // in the internal record
+    uint16_t octets; // in the internal record
     uint8_t type;
     gboolean variable;
 };
 
-// How records of one external template look after libfixbuf has decoded them; lives as long as the program.
+// How records of one external template look after libfixbuf has decoded them; lives as long as the
+// program.
 struct layout {
     uint16_t internal_id;
     uint32_t field_count;
@@ -39,7 +42,7 @@ static atomic_long last_activity_s;
 static atomic_int seen_any;
 static unsigned warnings;
 static unsigned long long records, packets, octets, reverse_packets, reverse_octets, messages;
-static GHashTable* layouts;  // "session elements..." -> struct layout
+static GHashTable* layouts; // "session elements..." -> struct layout
 static FILE* out;
 
 static long now_s(void) {
@@ -55,7 +58,8 @@ static void on_signal(int signal_number) {
 }
 
 // libfixbuf says what it does not like about a message through glib's log.
-static void on_log(const gchar* domain, GLogLevelFlags level, const gchar* message, gpointer context) {
+static void on_log(const gchar* domain, GLogLevelFlags level, const gchar* message,
+                   gpointer context) {
     (void)domain;
     (void)context;
     if (level & (G_LOG_LEVEL_WARNING | G_LOG_LEVEL_CRITICAL | G_LOG_LEVEL_ERROR)) {
@@ -78,7 +82,8 @@ static gpointer watch_idle(gpointer seconds) {
 }
 
 static gboolean is_number(uint8_t type) {
-    return (type >= FB_UINT_8 && type <= FB_INT_64) || type == FB_BOOL || (type >= FB_DT_SEC && type <= FB_DT_NANOSEC);
+    return (type >= FB_UINT_8 && type <= FB_INT_64) || type == FB_BOOL ||
+           (type >= FB_DT_SEC && type <= FB_DT_NANOSEC);
 }
 
 static void append_field(struct layout* layout, GArray* specifiers, fbInfoElement_t* element) {
@@ -106,16 +111,18 @@ static struct layout* make_layout(fbSession_t* session, fbTemplate_t* external) 
     for (uint32_t i = 0; i < fbTemplateCountElements(external) && i < kElementsMax; ++i)
         append_field(layout, elements, fbTemplateGetIndexedIE(external, i));
     for (guint i = 0; i < elements->len; ++i)
-        if (!fbTemplateAppend(internal, &g_array_index(elements, fbInfoElement_t, i), &error)) g_error("%s", error->message);
-    if (fbTemplateGetOptionsScope(external)) fbTemplateSetOptionsScope(internal, (uint16_t)fbTemplateGetOptionsScope(external));
+        if (!fbTemplateAppend(internal, &g_array_index(elements, fbInfoElement_t, i), &error))
+            g_error("%s", error->message);
+    if (fbTemplateGetOptionsScope(external))
+        fbTemplateSetOptionsScope(internal, (uint16_t)fbTemplateGetOptionsScope(external));
     layout->internal_id = fbSessionAddTemplate(session, TRUE, FB_TID_AUTO, internal, &error);
     if (!layout->internal_id) g_error("%s", error->message);
     g_array_free(elements, TRUE);
     return layout;
 }
 
-static void on_template(fbSession_t* session, uint16_t id, fbTemplate_t* external, void* context, void** template_context,
-                        fbTemplateCtxFree_fn* free_function) {
+static void on_template(fbSession_t* session, uint16_t id, fbTemplate_t* external, void* context,
+                        void** template_context, fbTemplateCtxFree_fn* free_function) {
     (void)id;
     (void)context;
     *free_function = NULL;
@@ -140,16 +147,27 @@ static uint64_t load_number(const uint8_t* value, uint16_t length) {
     uint32_t four;
     uint64_t eight;
     switch (length) {
-        case 1: memcpy(&one, value, 1); return one;
-        case 2: memcpy(&two, value, 2); return two;
-        case 4: memcpy(&four, value, 4); return four;
-        case 8: memcpy(&eight, value, 8); return eight;
-        default: g_error("a number of %u octets", length); return 0;
+        case 1:
+            memcpy(&one, value, 1);
+            return one;
+        case 2:
+            memcpy(&two, value, 2);
+            return two;
+        case 4:
+            memcpy(&four, value, 4);
+            return four;
+        case 8:
+            memcpy(&eight, value, 8);
+            return eight;
+        default:
+            g_error("a number of %u octets", length);
+            return 0;
     }
 }
 
 static void print_hexadecimal(const uint8_t* value, size_t length, const char* separator) {
-    for (size_t i = 0; i < length; ++i) fprintf(out, "%s%02x", i ? separator : "", value[i]);
+    for (size_t i = 0; i < length; ++i)
+        fprintf(out, "%s%02x", i ? separator : "", value[i]);
 }
 
 static void print_value(const struct field* field, const uint8_t* value) {
@@ -179,15 +197,22 @@ static void print_value(const struct field* field, const uint8_t* value) {
 static void add_total(const struct field* field, const uint8_t* value) {
     if (!is_number(field->type)) return;
     const uint64_t number = load_number(value, field->octets);
-    if (!strcmp(field->name, "packetDeltaCount") || !strcmp(field->name, "packetTotalCount")) packets += number;
-    if (!strcmp(field->name, "octetDeltaCount") || !strcmp(field->name, "octetTotalCount")) octets += number;
-    if (!strcmp(field->name, "reversePacketDeltaCount") || !strcmp(field->name, "reversePacketTotalCount")) reverse_packets += number;
-    if (!strcmp(field->name, "reverseOctetDeltaCount") || !strcmp(field->name, "reverseOctetTotalCount")) reverse_octets += number;
+    if (!strcmp(field->name, "packetDeltaCount") || !strcmp(field->name, "packetTotalCount"))
+        packets += number;
+    if (!strcmp(field->name, "octetDeltaCount") || !strcmp(field->name, "octetTotalCount"))
+        octets += number;
+    if (!strcmp(field->name, "reversePacketDeltaCount") ||
+        !strcmp(field->name, "reversePacketTotalCount"))
+        reverse_packets += number;
+    if (!strcmp(field->name, "reverseOctetDeltaCount") ||
+        !strcmp(field->name, "reverseOctetTotalCount"))
+        reverse_octets += number;
 }
 
-static void print_record(const struct layout* layout, const uint8_t* record, uint16_t template_id, fBuf_t* buffer) {
-    fprintf(out, "{\"template\":%u,\"domain\":%u,\"exportTime\":%u", template_id, fbSessionGetDomain(fBufGetSession(buffer)),
-            fBufGetExportTime(buffer));
+static void print_record(const struct layout* layout, const uint8_t* record, uint16_t template_id,
+                         fBuf_t* buffer) {
+    fprintf(out, "{\"template\":%u,\"domain\":%u,\"exportTime\":%u", template_id,
+            fbSessionGetDomain(fBufGetSession(buffer)), fBufGetExportTime(buffer));
     for (uint32_t i = 0; i < layout->field_count; ++i) {
         const struct field* field = &layout->fields[i];
         fprintf(out, ",\"%s\":", field->name);
@@ -209,7 +234,9 @@ static gboolean read_message(fBuf_t* buffer) {
         size_t length = sizeof record;
         fbTemplate_t* external = fBufNextCollectionTemplate(buffer, &id, &error);
         const struct layout* layout = external ? fbTemplateGetContext(external) : NULL;
-        if (!layout || !fBufSetInternalTemplate(buffer, layout->internal_id, &error) || !fBufNext(buffer, record, &length, &error)) break;
+        if (!layout || !fBufSetInternalTemplate(buffer, layout->internal_id, &error) ||
+            !fBufNext(buffer, record, &length, &error))
+            break;
         print_record(layout, record, id, buffer);
     }
     const gboolean end_of_message = g_error_matches(error, FB_ERROR_DOMAIN, FB_ERROR_EOM);
@@ -217,7 +244,8 @@ static gboolean read_message(fBuf_t* buffer) {
     if (end_of_message) messages++;
     if (!end_of_message && !end_of_session && !atomic_load(&stopping)) {
         warnings++;
-        fprintf(stderr, "libfixbuf fails: %s\n", error ? error->message : "a record without a template");
+        fprintf(stderr, "libfixbuf fails: %s\n",
+                error ? error->message : "a record without a template");
     }
     g_clear_error(&error);
     return end_of_message;
@@ -228,9 +256,11 @@ static void collect(void) {
     while (!atomic_load(&stopping)) {
         fBuf_t* buffer = fbListenerWait(listener, &error);
         if (!buffer) {
-            if (!atomic_load(&stopping) && !g_error_matches(error, FB_ERROR_DOMAIN, FB_ERROR_NLREAD)) {
+            if (!atomic_load(&stopping) &&
+                !g_error_matches(error, FB_ERROR_DOMAIN, FB_ERROR_NLREAD)) {
                 warnings++;
-                fprintf(stderr, "libfixbuf fails: %s\n", error ? error->message : "no reason given");
+                fprintf(stderr, "libfixbuf fails: %s\n",
+                        error ? error->message : "no reason given");
             }
             g_clear_error(&error);
             continue;
@@ -244,7 +274,8 @@ static void collect(void) {
 int main(int argc, char** argv) {
     int idle_s = 10;
     if (argc == 6 && strcmp(argv[4], "--idle") == 0) idle_s = atoi(argv[5]);
-    if ((argc != 4 && argc != 6) || (strcmp(argv[1], "udp") && strcmp(argv[1], "tcp")) || idle_s <= 0) {
+    if ((argc != 4 && argc != 6) || (strcmp(argv[1], "udp") && strcmp(argv[1], "tcp")) ||
+        idle_s <= 0) {
         fprintf(stderr, "usage: fixbuf_listener udp|tcp PORT OUT.json [--idle SECONDS]\n");
         return 2;
     }
@@ -270,7 +301,9 @@ int main(int argc, char** argv) {
     g_thread_unref(g_thread_new("idle", watch_idle, GINT_TO_POINTER(idle_s)));
     collect();
     const gboolean written = fclose(out) == 0;
-    printf("{\"messages\":%llu,\"records\":%llu,\"packets\":%llu,\"octets\":%llu,\"reversePackets\":%llu,\"reverseOctets\":%llu,\"warnings\":%u}\n",
-           messages, records, packets, octets, reverse_packets, reverse_octets, warnings);
+    printf(
+        "{\"messages\":%llu,\"records\":%llu,\"packets\":%llu,\"octets\":%llu,\"reversePackets\":%"
+        "llu,\"reverseOctets\":%llu,\"warnings\":%u}\n",
+        messages, records, packets, octets, reverse_packets, reverse_octets, warnings);
     return warnings || !written ? 1 : 0;
 }

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
+# shellcheck shell=bash
 # Network namespaces and veth pairs for live tests and recordings. Source it; needs root, iproute2 and ethtool.
 #
 #   netns_begin NAME            a unique prefix for this run; everything made below goes away at exit (also on a signal)
@@ -20,7 +21,7 @@ netns_begin() {
     [ "$(id -u)" = 0 ] || { echo "network namespaces need root: run it with sudo" >&2; return 77; }
     netns_prefix="$1-$$"
     if ! ip netns add "$netns_prefix-probe" 2>/dev/null; then
-        echo "this machine makes no network namespaces (ip netns add failed): run as real root, not in a restricted container" >&2
+        echo "no network namespaces here (ip netns add fails): run as real root, not in a restricted container" >&2
         return 77
     fi
     ip netns delete "$netns_prefix-probe"
@@ -47,7 +48,8 @@ netns_link() {
     local a b
     a=$(netns_name "$1") b=$(netns_name "$3")
     # Several queues a side, so that AF_PACKET fan-out and AF_XDP find what they ask for.
-    ip link add "$2" netns "$a" numtxqueues 2 numrxqueues 2 type veth peer name "$4" netns "$b" numtxqueues 2 numrxqueues 2
+    ip link add "$2" netns "$a" numtxqueues 2 numrxqueues 2 type veth \
+        peer name "$4" netns "$b" numtxqueues 2 numrxqueues 2
     netns_quiet "$a" "$2"
     netns_quiet "$b" "$4"
     ip -n "$a" link set "$2" up

@@ -109,7 +109,8 @@ class Flow:
         source, target = (self.server, self.client) if reverse else (self.client, self.server)
         if self.version == 6:
             return struct.pack('!IHBB', 0x60000000, len(transport), self.protocol, 64) + source + target + transport
-        header = struct.pack('!BBHHHBBH', 0x45, 0, 20 + len(transport), 0, 0x4000, 64, self.protocol, 0) + source + target
+        header = struct.pack('!BBHHHBBH', 0x45, 0, 20 + len(transport), 0, 0x4000, 64, self.protocol, 0)
+        header += source + target
         return header[:10] + struct.pack('!H', checksum(header)) + header[12:] + transport
 
     def truth(self) -> list:
