@@ -12,7 +12,6 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
-#include <vector>
 
 namespace probe {
 
@@ -34,8 +33,23 @@ struct ProbeConfig {
 /// set (default, uniflow, minimal, wide). Throws std::invalid_argument with the remedy.
 [[nodiscard]] std::string find_template_file(const std::string& written, const std::string& directory);
 
-/// "15s", "250ms", "2m", "1h"; as in the YAML and on the command line. Throws std::invalid_argument.
-[[nodiscard]] TimeNs parse_duration(std::string_view text);
+inline constexpr std::uint64_t kFlowsMin = 64;
+inline constexpr std::uint64_t kFlowsMax = 1'000'000'000;
+
+/// What a duration may be, in the YAML and on the command line.
+struct DurationLimits {
+    TimeNs min;
+    TimeNs max;
+};
+inline constexpr TimeNs kNsPerHour = 3600 * kNsPerSecond;
+inline constexpr DurationLimits kIdleLimits = {kNsPerSecond, 24 * kNsPerHour};
+inline constexpr DurationLimits kActiveLimits = {kNsPerSecond, 168 * kNsPerHour};
+inline constexpr DurationLimits kTcpEndLimits = {0, kNsPerHour};
+
+/// "15s", "250ms", "2m", "1h" on the command line; "off" gives kNever where it is allowed. Throws
+/// std::invalid_argument: what was expected and found.
+[[nodiscard]] TimeNs parse_duration(std::string_view text, DurationLimits limits,
+                                    bool off_allowed = false);
 
 /// Limits that hold wherever the values came from (YAML or command line), for instance that the active
 /// timeout is not shorter than the sweep. Returns a sentence with the remedy; empty: all is well.
