@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-3-Clause
-"""Counts the test cases in a meson testlog.json: prints "PASSED FAILED SKIPPED", and the failed tests on standard error.
-A Catch2 program counts as many cases as it says it ran; any other test counts as one.    test_results.py testlog.json"""
+"""Counts the test cases in a meson testlog.json: prints "PASSED FAILED SKIPPED", and the failed tests on standard
+error. A Catch2 program counts as many cases as it says it ran; any other test counts as one.
+
+    test_results.py testlog.json"""
 import json
 import re
 import sys
