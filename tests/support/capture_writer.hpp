@@ -51,8 +51,8 @@ class PcapWriter {
 struct PcapngInterface {
     std::uint16_t linktype = 1;
     std::uint32_t snap_octets = 0;
-    std::optional<std::uint8_t> tsresol;
-    std::optional<std::int64_t> tsoffset_s;
+    std::optional<std::uint8_t> tsresol = std::nullopt;
+    std::optional<std::int64_t> tsoffset_s = std::nullopt;
 };
 
 class PcapngWriter {
