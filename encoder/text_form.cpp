@@ -217,8 +217,11 @@ void append_text(std::string& out, AbstractDataType type, std::span<const std::u
         case AbstractDataType::ipv6Address:
             append_ipv6(out, value);
             return;
-        case AbstractDataType::octetArray:
         case AbstractDataType::unsigned256:
+            if (value.size() > sizeof(std::uint64_t)) break;
+            append_number(out, load_be(value.data(), value.size()));
+            return;
+        case AbstractDataType::octetArray:
         case AbstractDataType::basicList:
         case AbstractDataType::subTemplateList:
         case AbstractDataType::subTemplateMultiList:

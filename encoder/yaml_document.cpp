@@ -1,85 +1,25 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "encoder/yaml_document.hpp"
 
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
 #include <yaml-cpp/eventhandler.h>
 #include <yaml-cpp/exceptions.h>
 #include <yaml-cpp/parser.h>
 
 #include <algorithm>
-#include <cerrno>
-#include <cstring>
 #include <sstream>
 #include <string>
 #include <utility>
 
-#include "encoder/utf8.hpp"
+#include "encoder/yaml_source.hpp"
 #include "encoder/yaml_tree.hpp"
 
 namespace ipfix {
 
 namespace {
 
-// ---- the text, before yaml-cpp sees it
-
-struct Place {
-    int line = 1;
-    int column = 1;
-};
-
-// As utf8_octets, and 0 for the control characters that YAML does not allow.
-std::size_t character_octets(std::string_view text) {
-    const char c = text[0];
-    const bool control = static_cast<unsigned char>(c) < 0x20 || c == 0x7F;
-    return control && c != '\t' && c != '\n' && c != '\r' ? 0 : utf8_octets(text);
-}
-
-// yaml-cpp recurses once per level and decodes other encodings by itself: both are settled here.
-// Brackets count wherever they stand, which can only refuse a file that nobody means.
-void scan(std::string_view text, const std::string& file) {
-    Place place;
-    int depth = 0;
-    bool indenting = true;
-    Place tab{0, 0}; // the first tab of this line's indentation; line 0: none
-    while (!text.empty()) {
-        const std::size_t octets = character_octets(text);
-        if (octets == 0) {
-            throw ConfigError(file, place.line, place.column,
-                              "this is not text in UTF-8; save the file as UTF-8");
-        }
-        const char c = text[0];
-        text.remove_prefix(octets);
-        if (c == '[' || c == '{') ++depth;
-        if ((c == ']' || c == '}') && depth > 0) --depth;
-        if (depth > kYamlDepthMax) {
-            throw ConfigError(file, place.line, place.column,
-                              "this is nested deeper than " + std::to_string(kYamlDepthMax) +
-                                  " levels; flatten it");
-        }
-        if (indenting && c == '\t' && tab.line == 0) tab = place;
-        const bool blank = c == ' ' || c == '\t' || c == '\r' || c == '\n' || c == '#';
-        if (indenting && !blank && tab.line != 0) {
-            throw ConfigError(file, tab.line, tab.column,
-                              "a tab indents this line; YAML indents with spaces");
-        }
-        if (c == '\n') {
-            place = {place.line + 1, 1};
-            indenting = true;
-            tab = {0, 0};
-        } else {
-            ++place.column;
-            if (c != ' ' && c != '\t') indenting = false;
-        }
-    }
-}
-
-// ---- yaml-cpp's events into our tree
-
 class TreeBuilder : public YAML::EventHandler {
   public:
-    explicit TreeBuilder(YamlTree& tree) : tree_(tree) {}
+    TreeBuilder(YamlTree& tree, std::string_view text) : tree_(tree), text_(text) {}
 
     void OnDocumentStart(const YAML::Mark&) override {}
     void OnDocumentEnd() override {}
@@ -91,6 +31,9 @@ class TreeBuilder : public YAML::EventHandler {
                   const std::string& value) override {
         // "?" is a plain scalar, "!" a quoted one; an empty plain value, ~ or null means nothing.
         const bool plain = tag == "?";
+        if (tag == "!" && !quote_ends(mark)) {
+            fail(mark, "this quoted text does not end; close the quote");
+        }
         const bool null = plain && (value.empty() || value == "~" || value == "null");
         add(null ? YamlKind::null : YamlKind::scalar, mark, value);
     }
@@ -113,6 +56,24 @@ class TreeBuilder : public YAML::EventHandler {
 
     [[noreturn]] void fail(const YAML::Mark& mark, const std::string& text) const {
         throw ConfigError(tree_.file, mark.line + 1, mark.column + 1, text);
+    }
+
+    // yaml-cpp takes the end of the file for a closing quote when a line ends before it.
+    bool quote_ends(const YAML::Mark& mark) const {
+        const auto start = static_cast<std::size_t>(mark.pos);
+        if (start >= text_.size()) return true;
+        const char quote = text_[start];
+        if (quote != '"' && quote != '\'') return true;
+        for (std::size_t i = start + 1; i < text_.size(); ++i) {
+            if (quote == '"' && text_[i] == '\\') {
+                ++i;
+            } else if (text_[i] == quote) {
+                const bool doubled = quote == '\'' && text_.substr(i + 1, 1) == "'";
+                if (!doubled) return true;
+                ++i;
+            }
+        }
+        return false;
     }
 
     void open(YamlKind kind, const YAML::Mark& mark) {
@@ -153,8 +114,11 @@ class TreeBuilder : public YAML::EventHandler {
             parent.keys.push_back(index);
             top.key_next = false;
         } else {
-            const std::string& key = tree_.entries[parent.keys.back()].value;
-            entry.path = parent.path.empty() ? key : parent.path + "." + key;
+            const YamlEntry& key = tree_.entries[parent.keys.back()];
+            entry.path = parent.path.empty() ? key.value : parent.path + "." + key.value;
+            // yaml-cpp places what is not there at whatever comes next.
+            if (entry.kind == YamlKind::null) entry.line = key.line;
+            if (entry.kind == YamlKind::null) entry.column = key.column;
             parent.children.push_back(index);
             top.key_next = true;
         }
@@ -172,6 +136,7 @@ class TreeBuilder : public YAML::EventHandler {
     }
 
     YamlTree& tree_;
+    std::string_view text_;
     std::vector<Open> open_;
 };
 
@@ -186,20 +151,21 @@ std::string explain(const std::string& message) {
                "text with ': ' in quotes";
     }
     if (message == YAML::ErrorMsg::EOF_IN_SCALAR) {
-        return "this is not valid YAML: a quoted text does not end; close the quote";
+        return "this quoted text does not end; close the quote";
     }
     return "this is not valid YAML: " + message + "; check indentation, quotes and brackets";
 }
 
 void parse(std::string_view text, YamlTree& tree) {
-    std::istringstream stream{std::string(text)};
+    // With a line's end at the end, an open quote is told where it opens.
+    std::istringstream stream(std::string(text) + '\n');
     try {
         YAML::Parser parser(stream);
-        TreeBuilder builder(tree);
+        TreeBuilder builder(tree, text);
         parser.HandleNextDocument(builder);
         YamlTree second;
         second.file = tree.file;
-        TreeBuilder ignored(second);
+        TreeBuilder ignored(second, text);
         if (parser.HandleNextDocument(ignored)) {
             const int line = second.entries.empty() ? 1 : second.entries.front().line;
             throw ConfigError(tree.file, line, 1,
@@ -216,52 +182,10 @@ void parse(std::string_view text, YamlTree& tree) {
     }
 }
 
-// ---- the file
-
-[[noreturn]] void refuse(const std::string& path, const std::string& why) {
-    throw ConfigError(path, 0, 0, why);
-}
-
-class Descriptor {
-  public:
-    explicit Descriptor(int fd) : fd_(fd) {}
-    ~Descriptor() { ::close(fd_); }
-    Descriptor(const Descriptor&) = delete;
-    Descriptor& operator=(const Descriptor&) = delete;
-    [[nodiscard]] int get() const noexcept { return fd_; }
-
-  private:
-    int fd_;
-};
-
-std::string read_file(const std::string& path) {
-    // Not blocking: opening a FIFO that nobody writes must not hang the start.
-    const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (fd < 0 && errno == ENOENT) refuse(path, "there is no such file; check the path");
-    if (fd < 0) refuse(path, std::string("cannot be opened: ") + std::strerror(errno));
-    const Descriptor file(fd);
-    struct stat about {};
-    if (::fstat(fd, &about) != 0) refuse(path, std::string("cannot be read: ") + strerror(errno));
-    if (S_ISDIR(about.st_mode)) refuse(path, "is a directory; name a YAML file in it");
-    if (!S_ISREG(about.st_mode)) refuse(path, "is not a regular file; name a YAML file");
-
-    std::string text(kYamlOctetsMax + 1, '\0');
-    std::size_t used = 0;
-    while (used < text.size()) {
-        const ssize_t got = ::read(fd, text.data() + used, text.size() - used);
-        if (got < 0 && errno == EINTR) continue;
-        if (got < 0) refuse(path, std::string("cannot be read: ") + std::strerror(errno));
-        if (got == 0) break;
-        used += static_cast<std::size_t>(got);
-    }
-    text.resize(used);
-    return text;
-}
-
 } // namespace
 
 YamlNode YamlNode::load_file(const std::string& path) {
-    return load_text(read_file(path), path);
+    return load_text(read_yaml_file(path), path);
 }
 
 YamlNode YamlNode::load_text(std::string_view text, const std::string& name) {
@@ -272,7 +196,7 @@ YamlNode YamlNode::load_text(std::string_view text, const std::string& name) {
     if (text.substr(0, kByteOrderMark.size()) == kByteOrderMark) {
         text.remove_prefix(kByteOrderMark.size());
     }
-    scan(text, name);
+    scan_yaml(text, name);
     auto tree = std::make_shared<YamlTree>();
     tree->file = name;
     parse(text, *tree);

@@ -45,7 +45,7 @@ class YamlNode {
     [[nodiscard]] bool is_map() const noexcept { return kind() == YamlKind::map; }
     [[nodiscard]] const std::string& file() const noexcept;
     [[nodiscard]] int line() const noexcept;   ///< from 1
-    [[nodiscard]] int column() const noexcept; ///< from 1, in characters
+    [[nodiscard]] int column() const noexcept; ///< from 1, in octets
     /// "metering.timeouts.idle", "templates[2].keys": where in the document, for messages.
     [[nodiscard]] const std::string& path() const noexcept;
 
