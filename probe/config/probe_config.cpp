@@ -51,10 +51,15 @@ void take_duration(const YamlNode& map, std::string_view key, TimeNs& value, Dur
     });
 }
 
+/// Without the arguments of a virtual device.
+std::string port_name(const std::string& port) {
+    return port.substr(0, port.find(','));
+}
+
 /// A PCI address, or the name of a virtual device, perhaps with its arguments.
 std::string read_port(const YamlNode& node) {
     std::string port = node.as_string();
-    const std::string name = port.substr(0, port.find(','));
+    const std::string name = port_name(port);
     if (name.size() > kPortNameOctetsMax) {
         throw node.error(fmt::format("expected a port's name of at most {} characters", kPortNameOctetsMax));
     }
@@ -105,10 +110,10 @@ void read_observation(const YamlNode& node, ObservationOptions& options) {
         for (const YamlNode& item : list.list()) {
             ObservationPointOptions point = read_point(item);
             for (const ObservationPointOptions& other : options.points) {
-                if (other.port == point.port) {
+                if (port_name(other.port) == port_name(point.port)) {
                     throw item.at("port").error(fmt::format(
                         "{} is observed already; a port is one observation point, give it more `queues`",
-                        point.port));
+                        port_name(point.port)));
                 }
             }
             options.points.push_back(std::move(point));

@@ -55,7 +55,7 @@ std::string find_template_file(const std::string& written, const std::string& di
     std::error_code error;
     const fs::file_status status = fs::status(path, error);
     if (fs::is_regular_file(status)) {
-        return path;
+        return path.lexically_normal();
     }
     if (is_plain_name(written) && !fs::exists(status)) {
         throw std::invalid_argument(fmt::format(

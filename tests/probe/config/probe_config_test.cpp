@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "encoder/config_error.hpp"
+#include "probe/config/probe_config.hpp"
+#include "tests/support/catch.hpp"
+
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+#include <stdexcept>
+
+namespace fs = std::filesystem;
+using namespace probe;
+
+namespace {
+
+const fs::path kDirectory = TEST_DIRECTORY;
+
+std::string contents(const fs::path& path) {
+    std::ifstream file(path);
+    REQUIRE(file);
+    std::ostringstream text;
+    text << file.rdbuf();
+    return text.str();
+}
+
+/// What loading says, with the directory taken out; "loaded" when nothing is said.
+std::string complaint(const fs::path& path) {
+    try {
+        (void)load_probe_config(path);
+    } catch (const ipfix::ConfigError& error) {
+        const std::string what = error.what();
+        const std::string directory = path.parent_path().string() + "/";
+        return what.starts_with(directory) ? what.substr(directory.size()) : what;
+    }
+    return "loaded";
+}
+
+/// A file that lives as long as the object.
+class TemporaryFile {
+  public:
+    explicit TemporaryFile(const std::string& text)
+        : path_(fs::temp_directory_path() / ("parshall_config_" + std::to_string(getpid()) + ".yaml")) {
+        std::ofstream(path_) << text;
+    }
+    TemporaryFile(const TemporaryFile&) = delete;
+    TemporaryFile& operator=(const TemporaryFile&) = delete;
+    ~TemporaryFile() { fs::remove(path_); }
+    [[nodiscard]] const fs::path& path() const { return path_; }
+
+  private:
+    fs::path path_;
+};
+
+}  // namespace
+
+TEST_CASE("every wrong configuration is refused with exactly its message", "[config]") {
+    std::size_t files = 0;
+    for (const auto& entry : fs::directory_iterator(kDirectory / "bad")) {
+        if (entry.path().extension() != ".yaml") {
+            continue;
+        }
+        ++files;
+        fs::path expected = entry.path();
+        expected.replace_extension(".expected");
+        INFO(entry.path().filename());
+        CHECK(complaint(entry.path()) + "\n" == contents(expected));
+    }
+    CHECK(files >= 60);
+}
+
+TEST_CASE("a wrong configuration's message gives the line, and is one line", "[config]") {
+    for (const auto& entry : fs::directory_iterator(kDirectory / "bad")) {
+        if (entry.path().extension() == ".yaml") {
+            const std::string text = complaint(entry.path());
+            INFO(text);
+            CHECK(text.starts_with(entry.path().filename().string() + ":"));
+            CHECK(std::isdigit(text[entry.path().filename().string().size() + 1]) != 0);
+            CHECK(std::count(text.begin(), text.end(), '\n') == 0);
+        }
+    }
+}
+
+TEST_CASE("what is not a file at all is refused with the reason", "[config]") {
+    CHECK(complaint(kDirectory / "bad") == "bad: is a directory; name a YAML file in it");
+    CHECK(complaint(kDirectory / "absent.yaml") == "absent.yaml: there is no such file; check the path");
+    const TemporaryFile empty("");
+    CHECK(complaint(empty.path()).find("the file is empty") != std::string::npos);
+    const fs::path fifo = fs::temp_directory_path() / ("parshall_fifo_" + std::to_string(getpid()));
+    REQUIRE(mkfifo(fifo.c_str(), 0600) == 0);
+    const std::string said = complaint(fifo);  // and does not wait for a writer
+    fs::remove(fifo);
+    CHECK(said.starts_with(fifo.filename().string() + ": "));
+}
+
+TEST_CASE("every key reaches its option", "[config]") {
+    const ProbeConfig config = load_probe_config(kDirectory / "good" / "all_keys.yaml");
+
+    CHECK(config.observation.domain_id == 42);
+    CHECK(config.observation.eal == std::vector<std::string>{"--no-huge", "-m", "512"});
+    REQUIRE(config.observation.points.size() == 2);
+    const ObservationPointOptions& nic = config.observation.points[0];
+    CHECK(nic.port == "0000:01:00.0");
+    CHECK(nic.queues == 4);
+    CHECK(nic.descriptors == 4096);
+    CHECK(nic.interface_index == 17);
+    CHECK(nic.direction == ObservationDirection::egress);
+    CHECK_FALSE(nic.promiscuous);
+    CHECK(nic.mtu == 9000);
+    CHECK(config.observation.points[1].port == "net_af_packet0,iface=eth1,qpairs=2");
+    CHECK(config.observation.points[1].promiscuous);
+
+    CHECK(config.metering.flows_max == 4'194'304);
+    CHECK(config.metering.ipv6_share == 0.5);
+    CHECK(config.metering.timeouts.idle == 30 * kNsPerSecond);
+    CHECK(config.metering.timeouts.active == 120 * kNsPerSecond);
+    CHECK(config.metering.timeouts.tcp_end == kNever);
+    CHECK(config.metering.sweep == 250 * kNsPerMs);
+    CHECK(config.metering.when_full == WhenFull::refuse);
+    CHECK(config.metering.record_queue == 1024);
+    REQUIRE(config.metering.template_files.size() == 2);
+    CHECK(fs::path(config.metering.template_files[0]).filename() == "uniflow.yaml");
+    CHECK(fs::path(config.metering.template_files[1]).filename() == "wide.yaml");
+
+    const ExportOptions& exporting = config.exporting;
+    REQUIRE(exporting.collectors.size() == 3);
+    CHECK(exporting.collectors[1].host == "2001:db8::7");
+    CHECK(exporting.template_refresh == 600 * kNsPerSecond);
+    CHECK(exporting.template_refresh_messages == 0);
+    CHECK(exporting.message_delay == 100 * kNsPerMs);
+    CHECK(exporting.queue_octets == 64U * 1024 * 1024);
+    CHECK(exporting.reconnect_min == 500 * kNsPerMs);
+    CHECK(exporting.reconnect_max == 30 * kNsPerSecond);
+    CHECK(exporting.udp_payload == 1200);
+    CHECK(exporting.shutdown == 2 * kNsPerSecond);
+
+    CHECK(config.lcores.exporter == 0);
+    CHECK(config.lcores.housekeeping == 1);
+    CHECK(config.lcores.workers == std::vector<int>{2, 3, 4, 5});
+}
+
+TEST_CASE("empty sections and no file at all both mean the defaults", "[config]") {
+    const ProbeConfig config = GENERATE(load_probe_config(TEST_DIRECTORY "/good/empty_sections.yaml"),
+                                        default_probe_config());
+    CHECK(config.observation.points.empty());
+    CHECK(config.observation.domain_id == 1);
+    CHECK(config.metering.timeouts.idle == 15 * kNsPerSecond);
+    CHECK(config.metering.timeouts.active == 60 * kNsPerSecond);
+    CHECK(config.exporting.collectors.empty());
+    CHECK(config.lcores.workers.empty());
+    REQUIRE(config.metering.template_files.size() == 1);
+    CHECK(fs::path(config.metering.template_files[0]).filename() == "default.yaml");
+}
+
+TEST_CASE("one collector or one template may be written without brackets", "[config]") {
+    const TemporaryFile file("metering:\n  templates: wide\nexporting:\n  collectors: tcp://collector\n");
+    const ProbeConfig config = load_probe_config(file.path());
+    CHECK(config.metering.template_files.size() == 1);
+    REQUIRE(config.exporting.collectors.size() == 1);
+    CHECK(config.exporting.collectors[0].host == "collector");
+}
+
+TEST_CASE("template paths are relative to the configuration, not to where parshall is started",
+          "[config]") {
+    const std::string found = find_template_file("empty_sections.yaml", kDirectory / "good");
+    CHECK(found == (kDirectory / "good" / "empty_sections.yaml").string());
+    CHECK_THROWS_AS(find_template_file("empty_sections.yaml", kDirectory), std::invalid_argument);
+    CHECK(fs::exists(find_template_file("minimal", kDirectory)));
+}
+
+TEST_CASE("durations on the command line are those of the YAML", "[config]") {
+    constexpr DurationLimits kAny = {0, kNsPerHour};
+    CHECK(parse_duration("250ms", kAny) == 250 * kNsPerMs);
+    CHECK(parse_duration("1.5s", kAny) == 1500 * kNsPerMs);
+    CHECK(parse_duration("2m", kAny) == 120 * kNsPerSecond);
+    CHECK(parse_duration("1h", kAny) == kNsPerHour);
+    CHECK(parse_duration("off", kAny, true) == kNever);
+    for (const char* wrong : {"", "s", "15", "15 s", "-1s", "1x", "2h", "off", "1e3s", "99999999999h"}) {
+        INFO(wrong);
+        CHECK_THROWS_AS(parse_duration(wrong, kAny), std::invalid_argument);
+    }
+    CHECK_THROWS_WITH(parse_duration("15", kIdleLimits),
+                      "expected a duration from 1s to 24h, found '15'");
+}
