@@ -62,7 +62,10 @@ inline void add_vlan_tag(PacketHeaders& headers, std::uint16_t tci) noexcept {
         headers.ether_type = kEtherTypeIpv6;
         return {ParseVerdict::metered, IpFamily::ipv6};
     }
-    return resolve_ether_type(cursor, ether_type, headers);
+    PacketCursor rest = cursor; // a copy: the cursor itself stays in registers
+    const NetworkStart start = resolve_ether_type(rest, ether_type, headers);
+    cursor = rest;
+    return start;
 }
 
 } // namespace probe

@@ -40,13 +40,9 @@ void take_icmp(const PacketCursor& cursor, PacketHeaders& headers) noexcept {
     headers.transport_cut = cursor.left() < kIcmpHeaderOctets;
 }
 
-/// The cursor stands at the transport header of an unfragmented packet or a first fragment.
-void parse_transport(const PacketCursor& cursor, PacketHeaders& headers) noexcept {
+/// Everything but TCP and UDP, out of line.
+[[gnu::noinline]] void parse_other_transport(PacketCursor cursor, PacketHeaders& headers) noexcept {
     switch (headers.protocol) {
-        case kProtocolTcp:
-            take_tcp(cursor, headers);
-            break;
-        case kProtocolUdp:
         case kProtocolUdpLite:
             take_ports<8>(cursor, headers);
             break;
@@ -67,6 +63,17 @@ void parse_transport(const PacketCursor& cursor, PacketHeaders& headers) noexcep
         default:
             break;
     }
+}
+
+/// The cursor stands at the transport header of an unfragmented packet or a first fragment.
+inline void parse_transport(PacketCursor cursor, PacketHeaders& headers) noexcept {
+    if (headers.protocol == kProtocolTcp) {
+        take_tcp(cursor, headers);
+    } else if (headers.protocol == kProtocolUdp) {
+        take_ports<8>(cursor, headers);
+    } else {
+        parse_other_transport(cursor, headers);
+    }
     constexpr std::uint32_t kOffsetMax = 0xFFFF;
     if (!headers.transport_cut && cursor.left() > 0 && cursor.offset() <= kOffsetMax) [[likely]] {
         headers.transport_offset = static_cast<std::uint16_t>(cursor.offset());
@@ -74,7 +81,7 @@ void parse_transport(const PacketCursor& cursor, PacketHeaders& headers) noexcep
 }
 
 /// RFC 791 section 3.1.
-ParseVerdict parse_ipv4(PacketCursor& cursor, std::uint32_t frame_octets,
+ParseVerdict parse_ipv4(PacketCursor cursor, std::uint32_t frame_octets,
                         PacketHeaders& headers) noexcept {
     constexpr std::uint16_t kFragmentOffsetMask = 0x1FFF;
     constexpr std::uint16_t kMoreFragments = 0x2000;
@@ -118,7 +125,7 @@ ParseVerdict parse_ipv4(PacketCursor& cursor, std::uint32_t frame_octets,
 }
 
 /// RFC 8200 section 3.
-ParseVerdict parse_ipv6(PacketCursor& cursor, std::uint32_t frame_octets,
+ParseVerdict parse_ipv6(PacketCursor cursor, std::uint32_t frame_octets,
                         PacketHeaders& headers) noexcept {
     constexpr std::uint32_t kFlowLabelMask = 0x000FFFFF;
     const auto ip = cursor.peek<kIpv6HeaderOctets>();
@@ -147,9 +154,11 @@ ParseVerdict parse_ipv6(PacketCursor& cursor, std::uint32_t frame_octets,
     }
     cursor.limit(headers.ip_octets - kIpv6HeaderOctets);
     if (is_extension_header(headers.protocol)) [[unlikely]] {
-        if (!skip_extension_headers(cursor, headers)) {
+        PacketCursor chain = cursor; // a copy leaves the cursor itself in registers
+        if (!skip_extension_headers(chain, headers)) {
             return ParseVerdict::metered;
         }
+        cursor = chain;
     }
     parse_transport(cursor, headers);
     return ParseVerdict::metered;
@@ -163,9 +172,14 @@ ParseVerdict parse_packet(const PacketView& packet, PacketHeaders& headers) noex
         add_vlan_tag(headers, packet.stripped_vlan_tci);
     }
     PacketCursor cursor(packet.octets, packet.captured_octets);
-    const NetworkStart start = packet.link == LinkType::ethernet
-                                   ? parse_ethernet(cursor, headers)
-                                   : parse_other_link(cursor, packet.link, headers);
+    NetworkStart start;
+    if (packet.link == LinkType::ethernet) [[likely]] {
+        start = parse_ethernet(cursor, headers);
+    } else {
+        PacketCursor other = cursor;
+        start = parse_other_link(other, packet.link, headers);
+        cursor = other;
+    }
     if (start.verdict != ParseVerdict::metered) [[unlikely]] {
         return start.verdict;
     }
