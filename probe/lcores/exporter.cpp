@@ -52,6 +52,12 @@ void Exporter::export_record(const std::uint8_t* record, IpFamily family, TimeNs
     }
 }
 
+void Exporter::repeat_templates() noexcept {
+    for (const auto& sink : sinks_) {
+        sink->repeat_templates();
+    }
+}
+
 void Exporter::close(TimeNs now) noexcept {
     for (const auto& sink : sinks_) {
         sink->close(now);

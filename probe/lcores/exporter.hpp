@@ -25,6 +25,9 @@ class Exporter {
     /// Encodes and hands out up to `records_per_queue` records of each queue. Returns how many.
     std::uint32_t step(TimeNs now, std::uint32_t records_per_queue = 256) noexcept;
 
+    /// Every session sends its templates again where RFC 7011 lets it.
+    void repeat_templates() noexcept;
+
     /// For after the last record: everything queued is due now. step() until idle(), then abandon().
     void close(TimeNs now) noexcept;
     [[nodiscard]] bool idle() const noexcept;

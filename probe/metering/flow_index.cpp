@@ -57,10 +57,10 @@ void FlowIndex::lookup_burst(const void* const* keys, const std::uint32_t* signa
     // DPDK's signature lacks a const that its body keeps.
     auto** unqualified = const_cast<const void**>(keys);
     auto* sums = const_cast<hash_sig_t*>(signatures);
-    if (rte_hash_lookup_with_hash_bulk(table_.get(), unqualified, sums, count, slots) != 0) {
-        for (std::uint32_t i = 0; i < count; ++i) {
-            slots[i] = kNoSlot;  // only for a count outside 1..64, which the lanes never ask
-        }
+    // fails only for a count outside 1..64, which the lanes never ask
+    (void)rte_hash_lookup_with_hash_bulk(table_.get(), unqualified, sums, count, slots);
+    for (std::uint32_t i = 0; i < count; ++i) {
+        slots[i] = slots[i] < 0 ? kNoSlot : slots[i];  // rte_hash says -ENOENT
     }
 }
 

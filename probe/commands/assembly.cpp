@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "probe/commands/assembly.hpp"
+
+#include "probe/config/collector_url.hpp"
+#include "probe/exporting/open_sink.hpp"
+#include "probe/metering/siphash.hpp"
+
+#include <fmt/format.h>
+
+#include <cstdio>
+#include <stdexcept>
+#include <utility>
+
+namespace probe {
+
+ProbeConfig assemble_config(const CommandLine& words) {
+    ProbeConfig config =
+        words.config.empty() ? default_probe_config() : load_probe_config(words.config);
+    if (!words.outputs.empty()) {
+        config.exporting.collectors.clear();
+        for (const std::string& output : words.outputs) {
+            config.exporting.collectors.push_back(parse_collector_url(output));
+        }
+    }
+    if (!words.templates.empty()) {
+        config.metering.template_files.clear();
+        for (const std::string& written : words.templates) {
+            config.metering.template_files.push_back(find_template_file(written, "."));
+        }
+    }
+    config.metering.timeouts.idle = words.idle.value_or(config.metering.timeouts.idle);
+    config.metering.timeouts.active = words.active.value_or(config.metering.timeouts.active);
+    config.metering.timeouts.tcp_end = words.tcp_end.value_or(config.metering.timeouts.tcp_end);
+    config.metering.flows_max = words.flows_max.value_or(config.metering.flows_max);
+    config.observation.domain_id = words.domain_id.value_or(config.observation.domain_id);
+    if (const std::string complaint = timeout_complaint(config.metering); !complaint.empty()) {
+        throw std::invalid_argument(complaint);
+    }
+    return config;
+}
+
+RecordBinding bind_templates(const ProbeConfig& config) {
+    std::vector<ipfix::TemplateDescription> descriptions;
+    for (const std::string& file : config.metering.template_files) {
+        for (ipfix::TemplateDescription& one : ipfix::load_template_descriptions(file)) {
+            descriptions.push_back(std::move(one));
+        }
+    }
+    BindingContext context{.domain_id = config.observation.domain_id, .interfaces = {}};
+    for (std::size_t i = 0; i < config.observation.points.size(); ++i) {
+        const ObservationPointOptions& point = config.observation.points[i];
+        const std::uint32_t number =
+            point.interface_index != 0 ? point.interface_index : static_cast<std::uint32_t>(i + 1);
+        context.interfaces.push_back({number, static_cast<std::uint8_t>(point.direction)});
+    }
+    return {descriptions, context};
+}
+
+std::vector<std::unique_ptr<RecordSink>> open_sinks(const ProbeConfig& config,
+                                                    const RecordBinding& binding) {
+    std::vector<std::unique_ptr<RecordSink>> sinks;
+    for (const CollectorOptions& collector : config.exporting.collectors) {
+        sinks.push_back(open_sink(collector, config.exporting, config.observation.domain_id,
+                                  binding.templates(), tell_operator, SipKey::random().k0));
+    }
+    return sinks;
+}
+
+void tell_operator(const std::string& line) {
+    fmt::print(stderr, "parshall: {}\n", line);
+}
+
+void print_ledger(const LedgerSnapshot& ledger, const CommandLine& words) {
+    if (!words.quiet && words.statistics != StatisticsForm::none) {
+        const bool json = words.statistics == StatisticsForm::json;
+        fmt::print(stderr, "{}{}", json ? ledger.to_json() : "\n" + ledger.to_text(),
+                   json ? "\n" : "");
+    }
+    if (ledger.settled) {
+        for (const std::string& wrong : ledger.proof()) {
+            tell_operator("the ledger does not close: " + wrong + "; please report this");
+        }
+    }
+}
+
+}  // namespace probe

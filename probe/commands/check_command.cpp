@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// `parshall check FILE`: validates a configuration or a template file, and prints what would go on the wire and what
+// memory it would take. Needs no EAL, no root, no hugepages.
+#include "probe/commands/assembly.hpp"
+#include "probe/commands/commands.hpp"
+
+#include "encoder/message_builder.hpp"
+#include "encoder/yaml_document.hpp"
+#include "probe/lcores/worker.hpp"
+#include "probe/metering/flow_index.hpp"
+
+#include <fmt/format.h>
+
+#include <cstdio>
+
+namespace probe {
+
+namespace {
+
+constexpr std::size_t kUdpPayloadAt1500 = 1500 - 28;  // IPv4; 20 octets less over IPv6
+
+void print_template(const ipfix::TemplateRecord& record, const TemplateRequest& request) {
+    fmt::print("template {} {} ({}, {}{})\n", record.id(), record.name(),
+               request.biflow ? "biflow" : "uniflow",
+               request.for_ipv4 ? (request.for_ipv6 ? "IPv4 and IPv6" : "IPv4") : "IPv6",
+               request.filter.empty() ? std::string() : ", filter \"" + request.filter + "\"");
+    fmt::print("  {:>6} {:>6}  {:>6} {:>5}  {:<36} {:<22} {}\n", "offset", "octets", "pen", "id",
+               "name", "type", "");
+    bool offsets_known = true;
+    for (std::size_t i = 0; i < record.fields().size(); ++i) {
+        const ipfix::FieldSpecifier& field = record.fields()[i];
+        const bool variable = field.length == ipfix::kVariableLength;
+        fmt::print("  {:>6} {:>6}  {:>6} {:>5}  {:<36} {:<22} {}\n",
+                   offsets_known ? std::to_string(record.offset(i)) : "-",
+                   variable ? "var" : std::to_string(field.length),
+                   field.reverse ? ipfix::kReversePen : field.element->enterprise,
+                   field.element->id, field.name(), ipfix::type_name(field.element->type),
+                   i < record.key_count() ? "key" : "");
+        offsets_known = offsets_known && !variable;
+    }
+    const std::size_t overhead = ipfix::kMessageHeaderOctets + ipfix::kSetHeaderOctets;
+    const std::size_t record_octets = record.record_octets();
+    fmt::print("  {}{} octets a record; {} records a message of {} octets (UDP over an MTU of 1500), {} of 512\n\n",
+               record.fixed_length() ? "" : "at least ", record_octets,
+               (kUdpPayloadAt1500 - overhead) / record_octets, kUdpPayloadAt1500,
+               (512 - overhead) / record_octets);
+}
+
+void print_memory(const RecordBinding& binding, const MeteringOptions& metering) {
+    const MeteringPlan& plan = binding.metering_plan();
+    const auto shares = lane_shares(plan, metering, metering.flows_max);
+    fmt::print("memory for {} flows, fixed at start\n", metering.flows_max);
+    fmt::print("  {:<6} {:>12} {:>12} {:>14} {:>12} {:>12}\n", "family", "flows", "key octets",
+               "record octets", "a flow", "in all");
+    std::size_t total = 0;
+    for (const IpFamily family : {IpFamily::ipv4, IpFamily::ipv6}) {
+        const LanePlan& lane = plan.lane(family);
+        if (!lane.used()) {
+            continue;
+        }
+        const std::size_t flows = shares[static_cast<std::size_t>(family)];
+        const std::size_t octets = lane_memory_octets(lane, flows, 0);
+        const std::size_t queue = metering.record_queue * lane.layout().record_octets;
+        total += octets + queue;
+        fmt::print("  {:<6} {:>12} {:>12} {:>14} {:>12.1f} {:>9.1f} MB\n",
+                   family == IpFamily::ipv4 ? "IPv4" : "IPv6", flows, lane.key_octets(),
+                   lane.layout().stride, static_cast<double>(octets) / static_cast<double>(flows),
+                   static_cast<double>(octets) / 1048576.0);
+        fmt::print("  {:<6} {:>12} records of {} octets on the way to the exporter, a worker {:>11.1f} MB\n",
+                   "", metering.record_queue, lane.layout().record_octets,
+                   static_cast<double>(queue) / 1048576.0);
+    }
+    fmt::print("  {:.1f} MB with one worker\n", static_cast<double>(total) / 1048576.0);
+}
+
+}  // namespace
+
+int check_command(const CommandLine& words) {
+    ProbeConfig config = default_probe_config();
+    // A file of templates alone is as good a thing to check as a whole configuration.
+    const ipfix::YamlNode root = ipfix::YamlNode::load_file(words.config);
+    if (root.has("templates") && !root.has("metering")) {
+        config.metering.template_files = {words.config};
+    } else {
+        config = assemble_config(words);
+    }
+    const RecordBinding binding = bind_templates(config);
+    for (std::size_t i = 0; i < binding.templates().size(); ++i) {
+        print_template(binding.templates()[i], binding.metering_plan().requests()[i]);
+    }
+    print_memory(binding, config.metering);
+    for (const CollectorOptions& collector : config.exporting.collectors) {
+        fmt::print("collector {}\n", collector.url);
+    }
+    for (const ObservationPointOptions& point : config.observation.points) {
+        fmt::print("port {}, {} queue{}\n", point.port, point.queues, point.queues == 1 ? "" : "s");
+    }
+    fmt::print("{}: ok\n", words.config);
+    return kExitDone;
+}
+
+}  // namespace probe

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "probe/commands/assembly.hpp"
+#include "probe/commands/commands.hpp"
+#include "probe/config/collector_url.hpp"
+#include "probe/lcores/read_job.hpp"
+#include "probe/observation/eal_session.hpp"
+
+#include <unistd.h>
+
+#include <algorithm>
+
+namespace probe {
+
+int read_command(const CommandLine& words) {
+    ProbeConfig config = assemble_config(words);
+    if (config.exporting.collectors.empty()) {
+        config.exporting.collectors.push_back(
+            parse_collector_url(isatty(STDOUT_FILENO) == 1 ? "table" : "json"));
+    }
+    const RecordBinding binding = bind_templates(config);
+    const PacketFilter filter(words.filter);
+    std::vector<std::unique_ptr<RecordSink>> sinks = open_sinks(config, binding);
+    const EalSession eal(offline_eal_arguments(
+        read_job_memory_mb(binding.metering_plan(), config.metering, words.workers)));
+    const auto& collectors = config.exporting.collectors;
+    const ReadJobOptions options{
+        .files = words.files,
+        .metering = config.metering,
+        .shutdown = config.exporting.shutdown,
+        .workers = words.workers,
+        .filter = words.filter.empty() ? nullptr : &filter,
+        .wall_clock_export = std::any_of(collectors.begin(), collectors.end(),
+                                         [](const CollectorOptions& collector) {
+                                             return collector.transport == TransportKind::udp ||
+                                                    collector.transport == TransportKind::tcp;
+                                         }),
+        .progress = !words.quiet && isatty(STDERR_FILENO) == 1,
+        .log = tell_operator,
+    };
+    const ReadJobResult result = run_read_job(options, binding, std::move(sinks));
+    print_ledger(result.ledger, words);
+    return result.broken_input ? kExitBrokenInput : kExitDone;
+}
+
+}  // namespace probe

@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "probe/commands/assembly.hpp"
+#include "probe/commands/commands.hpp"
+#include "probe/commands/signal_thread.hpp"
+#include "probe/config/lcore_plan.hpp"
+#include "probe/lcores/live_job.hpp"
+#include "probe/observation/eal_session.hpp"
+
+#include <fmt/format.h>
+
+#include <stdexcept>
+
+namespace probe {
+
+namespace {
+
+std::vector<std::string> port_names(const ProbeConfig& config) {
+    std::vector<std::string> names;
+    for (const ObservationPointOptions& point : config.observation.points) {
+        names.push_back(point.port);
+    }
+    return names;
+}
+
+void introduce(const EalSession& eal, const LcorePlan& plan,
+               const std::vector<std::unique_ptr<ObservationPoint>>& points) {
+    tell_operator(fmt::format("DPDK {}, {} lcores", EalSession::version(), eal.lcores().size()));
+    for (const auto& point : points) {
+        tell_operator(point->description());
+        for (const std::string& warning : point->warnings()) {
+            tell_operator("warning: " + warning);
+        }
+    }
+    for (const std::string& warning : plan.warnings) {
+        tell_operator("warning: " + warning);
+    }
+}
+
+}  // namespace
+
+int run_command(const CommandLine& words, SignalThread& signals) {
+    const ProbeConfig config = assemble_config(words);
+    if (config.observation.points.empty()) {
+        throw std::invalid_argument(
+            "no port to meter: name one under observation.points in the file given with --config");
+    }
+    if (config.exporting.collectors.empty()) {
+        throw std::invalid_argument(
+            "no collector: name one under exporting.collectors, or with -o udp://HOST:4739");
+    }
+    const RecordBinding binding = bind_templates(config);
+    const PacketFilter filter(words.filter);
+    const EalSession eal(
+        live_eal_arguments(config.observation.eal, words.eal, port_names(config)));
+    std::vector<std::unique_ptr<ObservationPoint>> points;
+    std::vector<std::uint16_t> queues;
+    for (std::size_t i = 0; i < config.observation.points.size(); ++i) {
+        points.push_back(std::make_unique<ObservationPoint>(config.observation.points[i],
+                                                            static_cast<std::uint32_t>(i)));
+        queues.push_back(points.back()->queues());
+    }
+    const LcorePlan plan = plan_lcores(eal.lcores(), config.lcores, queues);
+    if (!words.quiet) {
+        introduce(eal, plan, points);
+    }
+    LiveJob job({.metering = config.metering,
+                 .shutdown = config.exporting.shutdown,
+                 .filter = words.filter.empty() ? nullptr : &filter,
+                 .log = tell_operator},
+                binding, plan, std::move(points), open_sinks(config, binding));
+    signals.set([&job] { job.stop(); },
+                [&job, &words] {
+                    job.repeat_templates();
+                    print_ledger(job.snapshot(), words);
+                });
+    if (!words.quiet) {
+        tell_operator("metering; SIGTERM ends, SIGUSR1 prints statistics");
+    }
+    job.run();
+    signals.set([] {}, {});  // a second signal still ends the process at once
+    print_ledger(job.final_ledger(), words);
+    return kExitDone;
+}
+
+}  // namespace probe

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Takes the process's signals on a thread of its own, so that no lcore is interrupted and no handler has to be
+// async-signal-safe. Made first thing in main: threads started later inherit the blocked signals.
+//
+// The first SIGTERM or SIGINT calls on_stop, a second one ends the process at once with 128 + its number, and so does the
+// first one while nothing is set. SIGUSR1 calls on_usr1. SIGPIPE is ignored: writers see EPIPE.
+#pragma once
+
+#include <functional>
+#include <mutex>
+#include <thread>
+
+namespace probe {
+
+class SignalThread {
+  public:
+    SignalThread();
+    ~SignalThread();
+    SignalThread(const SignalThread&) = delete;
+    SignalThread& operator=(const SignalThread&) = delete;
+
+    /// What the signals do from now on; empty functions: nothing is set.
+    void set(std::function<void()> on_stop, std::function<void()> on_usr1);
+
+  private:
+    void loop();
+
+    std::mutex mutex_;  // guards the two functions
+    std::function<void()> on_stop_;
+    std::function<void()> on_usr1_;
+    std::thread thread_;
+};
+
+}  // namespace probe

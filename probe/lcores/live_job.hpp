@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The live job: ports to workers to exporter, each role in a loop on the lcore the plan gives it, until a signal.
+//
+// Life: constructor (main thread, everything allocated, ports configured) - run() (blocks until the end) - destructor.
+// Signals are taken by a thread of its own (SignalThread), so that no lcore is ever interrupted:
+//   SIGTERM, SIGINT  stop receiving, flush every flow (flowEndReason 4), send, return within `shutdown` and a second;
+//                    a second one ends the process at once
+//   SIGUSR1          prints the statistics and repeats the templates
+#pragma once
+
+#include "probe/config/lcore_plan.hpp"
+#include "probe/exporting/export_options.hpp"
+#include "probe/exporting/record_binding.hpp"
+#include "probe/exporting/record_sink.hpp"
+#include "probe/lcores/clock.hpp"
+#include "probe/lcores/exporter.hpp"
+#include "probe/lcores/housekeeping.hpp"
+#include "probe/lcores/worker.hpp"
+#include "probe/metering/metering_options.hpp"
+#include "probe/observation/observation_point.hpp"
+#include "probe/telemetry/ledger_snapshot.hpp"
+
+#include <atomic>
+#include <condition_variable>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+namespace probe {
+
+struct LiveJobOptions {
+    MeteringOptions metering;
+    TimeNs shutdown = 4 * kNsPerSecond;  ///< how long the last records may take to leave
+    const PacketFilter* filter = nullptr;
+    LogLine log;
+};
+
+class LiveJob {
+  public:
+    /// Needs an initialised EAL; `points` are configured and not started. Throws std::runtime_error.
+    LiveJob(LiveJobOptions options, const RecordBinding& binding, const LcorePlan& plan,
+            std::vector<std::unique_ptr<ObservationPoint>> points,
+            std::vector<std::unique_ptr<RecordSink>> sinks);
+    ~LiveJob();
+    LiveJob(const LiveJob&) = delete;
+    LiveJob& operator=(const LiveJob&) = delete;
+
+    /// Starts the ports, runs the roles, returns when everything was flushed and sent, or the deadline passed.
+    void run();
+
+    /// Any thread: ends run() in good order. Idempotent.
+    void stop() noexcept { stopping_.store(true, std::memory_order_release); }  // S1, pairs with S2
+
+    /// Any thread but an lcore, while run() runs: counters as they are now. Waits up to a second for the exporter to
+    /// copy its own; packet reception is not involved.
+    [[nodiscard]] LedgerSnapshot snapshot();
+
+    /// After run(): the settled ledger.
+    [[nodiscard]] LedgerSnapshot final_ledger();
+
+    /// Templates go out again at the next message of every session that may repeat them.
+    void repeat_templates() noexcept { repeat_templates_.store(true, std::memory_order_release); }
+
+  private:
+    struct WorkerState;
+    struct LcoreState;
+
+    void lcore_loop(LcoreState& lcore) noexcept;
+    [[nodiscard]] bool work(LcoreState& lcore, TimeNs now) noexcept;
+    [[nodiscard]] bool worker_step(WorkerState& worker, TimeNs now) noexcept;
+    [[nodiscard]] bool exporter_step(TimeNs now) noexcept;
+    void housekeeping_step(TimeNs now) noexcept;
+    [[nodiscard]] bool workers_done() const noexcept;
+    void answer_snapshot() noexcept;
+    void add_sinks(LedgerSnapshot& snapshot) const;
+    void add_ports(LedgerSnapshot& snapshot) const;
+    void add_roles(LedgerSnapshot& snapshot) const;
+
+    LiveJobOptions options_;
+    const RecordBinding& binding_;
+    std::vector<std::unique_ptr<ObservationPoint>> points_;
+    std::vector<std::unique_ptr<WorkerState>> workers_;
+    std::vector<std::unique_ptr<LcoreState>> lcores_;
+    std::unique_ptr<Housekeeping> housekeeping_;
+    std::unique_ptr<Exporter> exporter_;
+    ProbeClock clock_;
+
+    std::atomic<bool> stopping_{false};         // anyone: w, lcores: r
+    std::atomic<bool> finished_{false};         // exporter: w, lcores: r
+    std::atomic<bool> repeat_templates_{false}; // signal thread: w, exporter: rw
+    // exporter's own
+    bool closing_ = false;
+    TimeNs deadline_ = kNever;
+    // housekeeping's own
+    TimeNs clock_followed_at_ = 0;
+    bool clock_warned_ = false;
+
+    // the snapshot's hand-over: asked for by snapshot(), filled by the exporter's lcore
+    std::mutex snapshot_mutex_;
+    std::condition_variable snapshot_taken_;
+    std::atomic<bool> snapshot_wanted_{false};
+    LedgerSnapshot snapshot_;
+};
+
+}  // namespace probe

@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "probe/lcores/read_job.hpp"
+
+#include "probe/lcores/capture_dispatch.hpp"
+#include "probe/lcores/clock.hpp"
+#include "probe/lcores/exporter.hpp"
+#include "probe/lcores/housekeeping.hpp"
+#include "probe/lcores/progress_bar.hpp"
+#include "probe/lcores/worker.hpp"
+#include "probe/metering/flow_index.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <thread>
+
+namespace probe {
+
+namespace {
+
+constexpr std::size_t kWholeTables = SIZE_MAX / 2;  // offline, a sweep takes as long as it takes
+constexpr std::uint32_t kBurstsPerLook = 1024;      // between two looks at the clock for the bar
+constexpr auto kCollectorNap = std::chrono::microseconds(200);
+
+class ReadJob {
+  public:
+    ReadJob(const ReadJobOptions& options, const RecordBinding& binding,
+            std::vector<std::unique_ptr<RecordSink>> sinks)
+        : options_(options), dispatch_(options.workers), progress_(options.progress) {
+        const SipKey hash_key = SipKey::random();
+        for (std::uint32_t w = 0; w < options.workers; ++w) {
+            workers_.push_back(std::make_unique<Worker>(
+                binding.metering_plan(), options.metering,
+                WorkerOptions{.name = fmt::format("worker{}", w),
+                              .flows_max = std::max<std::uint64_t>(
+                                  options.metering.flows_max / options.workers, 1),
+                              .socket = -1,
+                              .hash_key = hash_key,
+                              .filter = options.filter},
+                std::vector<PacketSource*>{&dispatch_.source(w)}));
+            roles_.push_back(workers_.back().get());
+        }
+        housekeeping_ = std::make_unique<Housekeeping>(roles_, options.metering.sweep, kWholeTables);
+        exporter_ = std::make_unique<Exporter>(binding, roles_, std::move(sinks));
+    }
+
+    ReadJobResult run() {
+        for (const std::string& file : options_.files) {
+            read(file);
+        }
+        finish();
+        return std::move(result_);
+    }
+
+  private:
+    void read(const std::string& path) {
+        try {
+            CaptureFile capture(path);
+            meter(capture);
+            ++result_.files_read;
+            if (const std::string why = capture.broken(); !why.empty()) {
+                tell(why + "; what came before it is metered");
+                result_.broken_input = true;
+            }
+        } catch (const CaptureError& error) {
+            tell(error.what());
+            result_.broken_input = true;
+        }
+    }
+
+    void meter(CaptureFile& capture) {
+        dispatch_.open(&capture);
+        std::uint32_t bursts = 0;
+        std::uint32_t packets = 0;
+        do {
+            packets = step();
+            if (++bursts % kBurstsPerLook == 0) {
+                progress_.update(capture.name(), capture.octets_done(), capture.octets_total(),
+                                 capture.packets(), monotonic_ns());
+            }
+        } while (packets != 0);
+        progress_.clear();
+        dispatch_.open(nullptr);  // the map goes, and with it every view
+    }
+
+    /// One round of all roles. Returns how many packets came.
+    std::uint32_t step() {
+        dispatch_.deal();
+        std::uint32_t packets = 0;
+        for (Worker* worker : roles_) {
+            packets += worker->step(dispatch_.latest());
+        }
+        housekeeping_->step(dispatch_.latest());
+        exporter_->step(export_time());
+        while (exporter_->backlogged() && wait_for_collectors()) {
+        }
+        return packets;
+    }
+
+    void finish() {
+        bool drained = false;
+        while (!drained) {
+            drained = true;
+            for (Worker* worker : roles_) {
+                drained = worker->flush() && drained;
+            }
+            drained = exporter_->step(export_time()) == 0 && drained;
+            while (exporter_->backlogged() && wait_for_collectors()) {
+            }
+        }
+        exporter_->close(export_time());
+        exporter_->step(export_time());
+        while (!exporter_->idle() && wait_for_collectors()) {
+        }
+        exporter_->abandon();
+        LedgerSnapshot& ledger = result_.ledger;
+        for (const Worker* worker : roles_) {
+            ledger.add(worker->ledger(), worker->live_totals());
+        }
+        ledger.encoded = exporter_->encoded();
+        for (const auto& sink : exporter_->sinks()) {
+            ledger.sinks.push_back({sink->name(), sink->ledger()});
+        }
+        ledger.settled = true;
+    }
+
+    /// One step of the collectors; false when none of them took a record for the time of `shutdown`.
+    bool wait_for_collectors() {
+        const std::uint64_t sent_before = records_sent();
+        exporter_->step(export_time());
+        const TimeNs now = monotonic_ns();
+        if (records_sent() != sent_before || waiting_since_ == 0) {
+            waiting_since_ = now;
+            return true;
+        }
+        std::this_thread::sleep_for(kCollectorNap);  // a collector works at its own pace
+        return now - waiting_since_ < options_.shutdown;
+    }
+
+    [[nodiscard]] std::uint64_t records_sent() const {
+        std::uint64_t records = 0;
+        for (const auto& sink : exporter_->sinks()) {
+            records += sink->ledger().sent.records;
+        }
+        return records;
+    }
+
+    [[nodiscard]] TimeNs export_time() const {
+        return options_.wall_clock_export ? wall_clock_ns() : dispatch_.latest();
+    }
+
+    void tell(const std::string& sentence) {
+        progress_.clear();
+        if (options_.log) {
+            options_.log(sentence);
+        }
+    }
+
+    const ReadJobOptions& options_;
+    CaptureDispatch dispatch_;
+    ProgressBar progress_;
+    std::vector<std::unique_ptr<Worker>> workers_;
+    std::vector<Worker*> roles_;
+    std::unique_ptr<Housekeeping> housekeeping_;
+    std::unique_ptr<Exporter> exporter_;
+    ReadJobResult result_;
+    TimeNs waiting_since_ = 0;
+};
+
+}  // namespace
+
+std::uint32_t read_job_memory_mb(const MeteringPlan& plan, const MeteringOptions& metering,
+                                 std::uint32_t workers) {
+    constexpr std::size_t kSpareMb = 64;  // the EAL's own needs, and what its heap loses to fragmentation
+    std::size_t octets = 0;
+    const auto shares = lane_shares(plan, metering, metering.flows_max / workers);
+    for (const IpFamily family : {IpFamily::ipv4, IpFamily::ipv6}) {
+        const LanePlan& lane = plan.lane(family);
+        if (lane.used()) {
+            octets += workers * FlowIndex::memory_octets(shares[static_cast<std::size_t>(family)],
+                                                         lane.key_octets());
+        }
+    }
+    return static_cast<std::uint32_t>((octets + octets / 8) >> 20) + kSpareMb;
+}
+
+ReadJobResult run_read_job(const ReadJobOptions& options, const RecordBinding& binding,
+                           std::vector<std::unique_ptr<RecordSink>> sinks) {
+    return ReadJob(options, binding, std::move(sinks)).run();
+}
+
+}  // namespace probe

@@ -1,0 +1,305 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "probe/telemetry/ledger_snapshot.hpp"
+
+#include <fmt/format.h>
+
+#include <string>
+
+namespace probe {
+
+namespace {
+
+PacketSum sum_of(const PacketTally& tally) { return {tally.packets.get(), tally.octets.get()}; }
+
+RecordTally sum_of(const MeteredTally& tally) {
+    return {tally.records.get(), tally.packets.get(), tally.octets.get()};
+}
+
+void add(PacketSum& sum, const PacketSum& part) {
+    sum.packets += part.packets;
+    sum.octets += part.octets;
+}
+
+void expect_equal(std::vector<std::string>& wrong, std::string_view what, std::uint64_t left,
+                  std::uint64_t right) {
+    if (left != right) {
+        wrong.push_back(fmt::format("{}: {} is not {}", what, left, right));
+    }
+}
+
+void expect_equal(std::vector<std::string>& wrong, const std::string& what, const RecordTally& left,
+                  const RecordTally& right) {
+    expect_equal(wrong, what + ", records", left.records, right.records);
+    expect_equal(wrong, what + ", packets", left.packets, right.packets);
+    expect_equal(wrong, what + ", octets", left.octets, right.octets);
+}
+
+}  // namespace
+
+void LedgerSnapshot::add(const MeteringLedger& ledger, const LiveTotals& its_live) {
+    probe::add(received, sum_of(ledger.received));
+    probe::add(metered, sum_of(ledger.metered));
+    metered_ip_octets += ledger.metered_ip_octets.get();
+    for (std::size_t v = 0; v < kParseVerdicts; ++v) {
+        probe::add(parse[v], sum_of(ledger.parse[v]));
+    }
+    for (std::size_t v = 0; v < kMeterVerdicts; ++v) {
+        probe::add(meter[v], sum_of(ledger.meter[v]));
+    }
+    for (std::size_t r = 0; r < kFlowEndReasons; ++r) {
+        records_made[r].add(sum_of(ledger.records_made[r]));
+    }
+    records_lost_queue_full.add(sum_of(ledger.records_lost_queue_full));
+    flows_made += ledger.flows_made.get();
+    later_fragments += ledger.later_fragments.get();
+    transport_cut += ledger.transport_cut.get();
+    extension_chain_cut += ledger.extension_chain_cut.get();
+    live.flows += its_live.flows;
+    live.packets += its_live.packets;
+    live.octets += its_live.octets;
+}
+
+RecordTally LedgerSnapshot::records_made_total() const {
+    RecordTally total;
+    for (const RecordTally& part : records_made) {
+        total.add(part);
+    }
+    return total;
+}
+
+std::vector<std::string> LedgerSnapshot::proof(std::uint64_t records_waiting) const {
+    std::vector<std::string> wrong;
+    PacketSum accounted = metered;
+    for (const PacketSum& part : parse) {
+        probe::add(accounted, part);
+    }
+    for (const PacketSum& part : meter) {
+        probe::add(accounted, part);
+    }
+    expect_equal(wrong, "packets received = metered + ignored + dropped", received.packets,
+                 accounted.packets);
+    expect_equal(wrong, "frame octets received = metered + ignored + dropped", received.octets,
+                 accounted.octets);
+    const RecordTally made = records_made_total();
+    expect_equal(wrong, "packets metered = in records + in live flows", metered.packets,
+                 made.packets + live.packets);
+    expect_equal(wrong, "IP octets metered = in records + in live flows", metered_ip_octets,
+                 made.octets + live.octets);
+    expect_equal(wrong, "records made = encoded + lost + waiting", made.records,
+                 encoded.records + records_lost_queue_full.records + records_waiting);
+    if (records_waiting == 0) {
+        RecordTally arrived = encoded;
+        arrived.add(records_lost_queue_full);
+        expect_equal(wrong, "made = encoded + lost", made, arrived);
+    }
+    for (const SinkSum& sink : sinks) {
+        expect_equal(wrong, sink.name + ": offered = encoded", sink.ledger.offered, encoded);
+        RecordTally told = sink.ledger.sent;
+        told.add(sink.ledger.queued);
+        told.add(sink.ledger.lost_total());
+        expect_equal(wrong, sink.name + ": offered = sent + queued + lost", sink.ledger.offered, told);
+    }
+    return wrong;
+}
+
+namespace {
+
+/// Lines of the table: a name, and up to three numbers in columns.
+class Table {
+  public:
+    void heading(std::string_view what, std::string_view a, std::string_view b,
+                 std::string_view c = {}) {
+        out_ += fmt::format("{:<44}{:>16}{:>18}{:>20}\n", what, a, b, c);
+    }
+    void line(const std::string& what, std::uint64_t a, std::uint64_t b) {
+        out_ += fmt::format("  {:<42}{:>16}{:>18}\n", what, a, b);
+    }
+    void line(const std::string& what, const RecordTally& t) {
+        out_ += fmt::format("  {:<42}{:>16}{:>18}{:>20}\n", what, t.records, t.packets, t.octets);
+    }
+    void text(const std::string& what) { out_ += what + "\n"; }
+    [[nodiscard]] std::string take() { return std::move(out_); }
+
+  private:
+    std::string out_;
+};
+
+std::string spaced(std::string_view name) {
+    std::string out(name);
+    for (char& c : out) {
+        if (c == '_') {
+            c = ' ';
+        }
+    }
+    return out;
+}
+
+void write_packets(Table& table, const LedgerSnapshot& s) {
+    table.heading("packets", "packets", "frame octets");
+    table.line("received", s.received.packets, s.received.octets);
+    table.line("metered", s.metered.packets, s.metered.octets);
+    for (std::size_t v = 1; v < kParseVerdicts; ++v) {
+        if (s.parse[v].packets != 0) {
+            table.line(spaced(kParseVerdictNames[v]), s.parse[v].packets, s.parse[v].octets);
+        }
+    }
+    for (std::size_t v = 1; v < kMeterVerdicts; ++v) {
+        if (s.meter[v].packets != 0) {
+            table.line(spaced(kMeterVerdictNames[v]), s.meter[v].packets, s.meter[v].octets);
+        }
+    }
+    const auto note = [&](std::uint64_t n, const char* what) {
+        if (n != 0) {
+            table.text(fmt::format("  (of the metered, {} {})", n, what));
+        }
+    };
+    note(s.later_fragments, "were fragments but the first: ports 0");
+    note(s.transport_cut, "were cut before their ports: ports 0");
+    note(s.extension_chain_cut, "had IPv6 extension headers beyond the bound");
+}
+
+void write_records(Table& table, const LedgerSnapshot& s) {
+    table.heading("flow records", "records", "packets", "IP octets");
+    for (std::size_t r = 1; r < kFlowEndReasons; ++r) {
+        if (s.records_made[r].records != 0) {
+            table.line(spaced(kFlowEndReasonNames[r]), s.records_made[r]);
+        }
+    }
+    table.line("made", s.records_made_total());
+    if (s.live.flows != 0) {
+        table.line("live flows", RecordTally{s.live.flows, s.live.packets, s.live.octets});
+    }
+    if (s.records_lost_queue_full.records != 0) {
+        table.line("lost: record queue full", s.records_lost_queue_full);
+    }
+    for (const SinkSum& sink : s.sinks) {
+        table.heading("to " + sink.name, "records", "packets", "IP octets");
+        table.line("sent", sink.ledger.sent);
+        if (sink.ledger.queued.records != 0) {
+            table.line("queued", sink.ledger.queued);
+        }
+        for (std::size_t r = 0; r < kLossReasons; ++r) {
+            if (sink.ledger.lost[r].records != 0) {
+                table.line("lost: " + spaced(kLossReasonNames[r]), sink.ledger.lost[r]);
+            }
+        }
+        if (sink.ledger.messages_sent != 0) {
+            table.text(fmt::format("  {} messages, {} octets, {} template records, {} sessions",
+                                   sink.ledger.messages_sent, sink.ledger.message_octets_sent,
+                                   sink.ledger.templates_sent, sink.ledger.sessions));
+        }
+        for (std::size_t e = 0; e < kSendErrors; ++e) {
+            if (sink.ledger.send_errors[e] != 0) {
+                table.text(fmt::format("  send errors: {} {}", sink.ledger.send_errors[e],
+                                       spaced(kSendErrorNames[e])));
+            }
+        }
+    }
+}
+
+}  // namespace
+
+std::string LedgerSnapshot::to_text() const {
+    Table table;
+    for (const PortSum& port : ports) {
+        table.text(fmt::format("port {} ({}): {} received, {} missed, {} without buffer, {} errors{}{}",
+                               port.name, port.driver, port.received, port.missed, port.no_buffer,
+                               port.errors, port.gap.empty() ? "" : "; ", port.gap));
+    }
+    write_packets(table, *this);
+    write_records(table, *this);
+    for (const RoleSum& role : roles) {
+        table.text(fmt::format("{}: {:.1f} % busy", role.name, role.busy_share * 100));
+    }
+    return table.take();
+}
+
+namespace {
+
+std::string json_string(std::string_view text) {
+    std::string out = "\"";
+    for (const char c : text) {
+        if (c == '"' || c == '\\') {
+            out += '\\';
+            out += c;
+        } else if (static_cast<unsigned char>(c) < 0x20) {
+            out += fmt::format("\\u{:04x}", static_cast<unsigned>(c));
+        } else {
+            out += c;
+        }
+    }
+    return out + '"';
+}
+
+std::string json(const PacketSum& sum) {
+    return fmt::format(R"({{"packets":{},"octets":{}}})", sum.packets, sum.octets);
+}
+
+std::string json(const RecordTally& tally) {
+    return fmt::format(R"({{"records":{},"packets":{},"octets":{}}})", tally.records, tally.packets,
+                       tally.octets);
+}
+
+/// {"name":value,...} from index `from` on.
+template <class Names, class Values>
+std::string json_map(const Names& names, const Values& values, std::size_t from) {
+    std::string out = "{";
+    for (std::size_t i = from; i < values.size(); ++i) {
+        out += fmt::format("{}\"{}\":{}", i == from ? "" : ",", names[i], json(values[i]));
+    }
+    return out + "}";
+}
+
+std::string json(const SinkSum& sink) {
+    const SessionLedger& l = sink.ledger;
+    std::string errors;
+    for (std::size_t e = 0; e < kSendErrors; ++e) {
+        errors += fmt::format("{}\"{}\":{}", e == 0 ? "" : ",", kSendErrorNames[e], l.send_errors[e]);
+    }
+    return fmt::format(
+        R"({{"name":{},"offered":{},"sent":{},"queued":{},"lost":{},"messages":{},"messageOctets":{},)"
+        R"("templateRecords":{},"sessions":{},"sendErrors":{{{}}}}})",
+        json_string(sink.name), json(l.offered), json(l.sent), json(l.queued),
+        json_map(kLossReasonNames, l.lost, 0), l.messages_sent, l.message_octets_sent,
+        l.templates_sent, l.sessions, errors);
+}
+
+template <class Items, class Write>
+std::string json_list(const Items& items, Write write) {
+    std::string out = "[";
+    for (const auto& item : items) {
+        out += (out.size() == 1 ? "" : ",") + write(item);
+    }
+    return out + "]";
+}
+
+}  // namespace
+
+std::string LedgerSnapshot::to_json() const {
+    std::string verdicts = json_map(kParseVerdictNames, parse, 1);
+    const std::string more = json_map(kMeterVerdictNames, meter, 1);
+    verdicts.back() = ',';
+    verdicts += more.substr(1);
+    const std::string port_list = json_list(ports, [](const PortSum& port) {
+        return fmt::format(
+            R"({{"name":{},"driver":{},"received":{},"missed":{},"noBuffer":{},"errors":{}}})",
+            json_string(port.name), json_string(port.driver), port.received, port.missed,
+            port.no_buffer, port.errors);
+    });
+    const std::string role_list = json_list(roles, [](const RoleSum& role) {
+        return fmt::format(R"({{"name":{},"busyShare":{:.4f}}})", json_string(role.name),
+                           role.busy_share);
+    });
+    return fmt::format(
+        R"({{"received":{},"metered":{},"meteredIpOctets":{},"refused":{},"laterFragments":{},)"
+        R"("transportCut":{},"extensionChainCut":{},"flowsMade":{},"liveFlows":{},"recordsMade":{},)"
+        R"("recordsMadeTotal":{},"recordsLostQueueFull":{},"encoded":{},"collectors":{},"ports":{},"roles":{}{}}})",
+        json(received), json(metered), metered_ip_octets, verdicts, later_fragments, transport_cut,
+        extension_chain_cut, flows_made, json(RecordTally{live.flows, live.packets, live.octets}),
+        json_map(kFlowEndReasonNames, records_made, 1), json(records_made_total()),
+        json(records_lost_queue_full), json(encoded),
+        json_list(sinks, [](const SinkSum& sink) { return json(sink); }), port_list, role_list,
+        settled ? fmt::format(R"(,"ledgerCloses":{})", proof().empty()) : std::string());
+}
+
+}  // namespace probe
