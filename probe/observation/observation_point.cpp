@@ -66,9 +66,17 @@ ObservationPoint::ObservationPoint(const ObservationPointOptions& options, std::
     : options_(options),
       name_(options.port.substr(0, options.port.find(','))),
       interface_index_(options.interface_index != 0 ? options.interface_index : position + 1) {
+    rte_eth_dev_info info{};
     find_port();
+    if (const int error = rte_eth_dev_info_get(port_, &info); error != 0) {
+        throw EalError(problem(name_, "the device does not answer; is it still plugged in", error));
+    }
+    driver_ = info.driver_name;
+    kernel_interface_ = info.if_index;
+    socket_ = rte_eth_dev_socket_id(port_);
+    check_queue_count(info.max_rx_queues);
     try {
-        configure();
+        configure(info);
         set_up_queues();
     } catch (...) {
         queues_.clear();
@@ -118,17 +126,8 @@ void ObservationPoint::check_queue_count(std::uint16_t offered) const {
     }
 }
 
-void ObservationPoint::configure() {
-    rte_eth_dev_info info{};
-    if (const int error = rte_eth_dev_info_get(port_, &info); error != 0) {
-        throw EalError(problem(name_, "the device does not answer; is it still plugged in", error));
-    }
-    driver_ = info.driver_name;
-    kernel_interface_ = info.if_index;
-    socket_ = rte_eth_dev_socket_id(port_);
-    check_queue_count(info.max_rx_queues);
-
-    std::uint16_t receive_queues = options_.queues;
+void ObservationPoint::configure(const rte_eth_dev_info& info) {
+    const std::uint16_t receive_queues = options_.queues;
     transmit_queues_ = std::min(receive_queues, info.max_tx_queues);
     rte_eth_conf conf{};
     // No offload: tags stay in the frame, checksums are not our business, a frame is one segment.
@@ -178,12 +177,13 @@ void ObservationPoint::set_up_queues() {
     const std::vector<int> sockets_before = open_sockets(AF_XDP, 0);
     bool ready = false;
     for (const std::uint32_t room : kDataRooms) {
-        // A device may want more than its MTU says (af_packet with a larger framesz): then the next size.
-        if (room >= mtu + kLinkOverhead || room == kDataRooms.back()) {
-            ready = set_up_queues_with(room);
-            if (ready) {
-                break;
-            }
+        if (room < mtu + kLinkOverhead && room != kDataRooms.back()) {
+            continue;
+        }
+        ready = set_up_queues_with(room);
+        // af_packet may want more than the MTU says: its framesz. No other driver asks for a size.
+        if (ready || driver_ != "net_af_packet") {
+            break;
         }
     }
     if (!ready) {

@@ -19,6 +19,7 @@
 #include <string_view>
 #include <vector>
 
+struct rte_eth_dev_info;
 struct rte_mempool;
 
 namespace probe {
@@ -89,7 +90,7 @@ class ObservationPoint {
   private:
     void find_port();
     void check_queue_count(std::uint16_t offered) const;
-    void configure();
+    void configure(const rte_eth_dev_info& info);
     void set_up_queues();
     bool set_up_queues_with(std::uint32_t data_room);
     void free_pools() noexcept;
