@@ -157,7 +157,7 @@ std::string nearest_element_name(std::string_view wrong) {
     std::string best;
     std::size_t best_distance = SIZE_MAX;
     const auto consider = [&](std::string_view name) {
-        const std::size_t distance = edit_distance(wrong, name);
+        const std::size_t distance = edit_distance(wrong, name, best_distance);
         if (distance < best_distance) {
             best = name;
             best_distance = distance;

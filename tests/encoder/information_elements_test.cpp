@@ -123,6 +123,15 @@ TEST_CASE("a wrong name is answered with the nearest right one", "[encoder][mess
     CHECK(edit_distance("abc", "acb") == 2);
     CHECK(edit_distance("abc", "") == 6);
     CHECK(edit_distance("", "xy") == 4);
+    // The limit only saves work: below it, the answer is the same.
+    for (const InformationElement& element : iana_elements()) {
+        const std::size_t exact = edit_distance("sourceMacAdress", element.name);
+        for (const std::size_t limit : {1U, 5U, 12U, 30U}) {
+            const std::size_t limited = edit_distance("sourceMacAdress", element.name, limit);
+            if (exact < limit) CHECK(limited == exact);
+            if (exact >= limit) CHECK(limited >= limit);
+        }
+    }
 }
 
 TEST_CASE("a type takes its own length, a reduced one, or any", "[encoder][rfc7011-6.2]") {
