@@ -1,27 +1,40 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // One collector's side of exporting: its own templates, sequence numbers, queue and counters.
 //
-// Records wait in a queue of fixed size and become a message only at the moment it can leave. So the
-// Export Time, the sequence number (RFC 7011 section 3.1: data records sent before in this transport
-// session, modulo 2^32), the templates at its front and its size always fit the session it leaves on,
-// and a lost session or a smaller path MTU means packing the same records again, nothing else. A
-// record that is lost never had a sequence number; a sequence gap at the collector is loss on the way.
+// Records wait in a queue of fixed size and become a message only at the moment it can leave. So
+// the Export Time, the sequence number (RFC 7011 section 3.1: data records sent before in this
+// transport session, modulo 2^32), the templates at its front and its size always fit the session
+// it leaves on, and a lost session or a smaller path MTU means packing the same records again,
+// nothing else. A record that is lost never had a sequence number; a sequence gap at the collector
+// is loss on the way.
 //
 // The rules:
 //  - No data before its template: every transport session starts with all templates. Over UDP they
-//    are repeated by time and by message count, whichever is first (section 8.4), and after a send error.
+//    are repeated by time and by message count, whichever is first (section 8.4), and after a send
+//    error.
 //  - A message leaves when it is full, when its oldest record waited message_delay, when templates
 //    are due, or when the session is closing.
 //  - A full queue refuses the newest record, counted by why the queue is full.
-//  - A broken TCP connection: a message not completely given to the kernel was never complete at the
-//    collector and goes again, whole, on the next connection. Whole messages that the collector's kernel
-//    had not acknowledged are not repeated (they may have arrived: a duplicate is worse than a
-//    counted loss) and move from sent to lost[connection_lost].
-//  - ECONNREFUSED over UDP is ICMP about an earlier datagram: that one stays counted as sent (the
-//    network took it), the error is counted, and the message at hand goes again with templates in front.
+//  - A broken TCP connection: a message not completely given to the kernel was never complete at
+//  the
+//    collector and goes again, whole, on the next connection. Whole messages that the collector's
+//    kernel had not acknowledged are not repeated (they may have arrived: a duplicate is worse than
+//    a counted loss) and move from sent to lost[connection_lost].
+//  - An error over UDP (ICMP says that an earlier datagram met a closed port, no route ...): that
+//  earlier
+//    datagram stays counted as sent, since the network took it. Records then wait: after
+//    reconnect_min a message with templates only tries the path, and when no new error answers it,
+//    records follow. So a collector that restarts misses next to nothing, and one that is gone
+//    costs counted records.
 //
 // Thread: the exporter's lcore. `templates` must outlive the session.
 #pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
 
 #include "encoder/message_builder.hpp"
 #include "encoder/template_record.hpp"
@@ -30,12 +43,6 @@
 #include "probe/exporting/record_sink.hpp"
 #include "probe/exporting/sent_messages.hpp"
 #include "probe/exporting/transport.hpp"
-
-#include <cstdint>
-#include <memory>
-#include <span>
-#include <string>
-#include <vector>
 
 namespace probe {
 
@@ -58,54 +65,63 @@ class CollectorSession final : public RecordSink {
     /// The sequence number that the next message will carry.
     [[nodiscard]] std::uint32_t next_sequence() const noexcept { return sequence_; }
 
-    /// Templates go again at the front of the next message (an operator's SIGUSR1, over UDP).
-    void repeat_templates() noexcept;
+    /// Templates go again at the front of the next message (an operator's SIGUSR1). UDP
+    /// only: where delivery is sure, RFC 7011 section 8.1 wants each once.
+    void repeat_templates() noexcept override;
 
   private:
+    void follow_transport(bool connected) noexcept;
     void start_session() noexcept;
+    void end_session() noexcept;
     [[nodiscard]] bool message_due(TimeNs now) const noexcept;
-    [[nodiscard]] bool templates_expired(TimeNs now) const noexcept;
+    [[nodiscard]] bool templates_due() const noexcept { return next_template_ < templates_.size(); }
     void pack_message(TimeNs now) noexcept;
-    void pack_templates() noexcept;
+    void pack_templates(TimeNs now) noexcept;
     void pack_records() noexcept;
     /// False: no more sending in this step.
     [[nodiscard]] bool send_message(TimeNs now) noexcept;
     void message_left(TimeNs now) noexcept;
     void unpack_message() noexcept;
-    void give_up_record(const QueuedRecord& record, LossReason reason) noexcept;
-    void count_unacknowledged() noexcept;
-    void lose(const RecordTally& tally, LossReason reason) noexcept;
+    void wait_and_try_again(TimeNs now) noexcept;
+    void finish_if_done() noexcept;
+    void lose_queued(const RecordTally& tally, LossReason reason) noexcept;
+    void unsend_unacknowledged(LossReason reason) noexcept;
 
-    CollectorOptions collector_;
-    std::span<const ipfix::TemplateRecord> templates_;
-    std::unique_ptr<Transport> transport_;
-    ipfix::MessageBuilder builder_;
+    const CollectorOptions collector_;
+    const std::span<const ipfix::TemplateRecord> templates_;
+    const std::unique_ptr<Transport> transport_;
+    const TimeNs template_refresh_;
+    const std::uint32_t template_refresh_messages_;
+    const TimeNs message_delay_;
+    const TimeNs retry_delay_;
+    const std::uint32_t first_sequence_;
+
     RecordBacklog backlog_;
     SentMessages sent_messages_;
     SessionLedger ledger_;
 
-    const TimeNs template_refresh_;
-    const std::uint32_t template_refresh_messages_;
-    const TimeNs message_delay_;
-    const std::uint32_t first_sequence_;
-
-    std::uint64_t session_ = 0;       ///< the transport session that the state below belongs to
+    // Of the transport session:
+    std::uint64_t session_ = 0;
+    bool connected_ = false;
     std::uint32_t sequence_;
-    std::size_t next_template_ = 0;   ///< templates from here on are due; templates_.size(): none is
-    std::vector<bool> announced_;     ///< by template: sent in this session
+    std::uint32_t export_time_s_ = 0;
+    std::vector<bool> announced_;   ///< by template: sent in this session
+    std::size_t next_template_ = 0; ///< templates from here on are due
     TimeNs templates_sent_at_ = 0;
     std::uint32_t messages_since_templates_ = 0;
-
-    Bytes message_;                   ///< packed and not yet gone; empty: none
-    RecordTally message_records_;     ///< what is in it
-    std::size_t message_templates_end_ = 0;  ///< next_template_ once it has left
-    std::uint64_t message_template_records_ = 0;
-
     TimeNs retry_at_ = 0;
-    LossReason refusal_ = LossReason::not_connected;  ///< why a full queue would be full now
-    bool connected_ = false;
+    bool failing_ = false; ///< the last attempt to send met an error
+    bool trying_ = false;  ///< the next message shows whether the path works again
+
+    // The message at hand:
+    ipfix::MessageBuilder builder_;
+    Bytes message_; ///< packed and not yet gone; empty: none
+    RecordTally message_records_;
+    std::size_t message_next_template_ = 0; ///< next_template_ once it has left
+    std::uint64_t message_templates_ = 0;
+
     bool closing_ = false;
     bool closed_ = false;
 };
 
-}  // namespace probe
+} // namespace probe

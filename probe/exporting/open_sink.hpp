@@ -2,23 +2,21 @@
 // From what the operator wrote to a sink that takes records. Once per collector, at start.
 #pragma once
 
-#include "encoder/template_record.hpp"
-#include "probe/exporting/export_options.hpp"
-#include "probe/exporting/record_sink.hpp"
-
 #include <cstdint>
 #include <memory>
 #include <span>
 
+#include "encoder/template_record.hpp"
+#include "probe/exporting/export_options.hpp"
+#include "probe/exporting/record_sink.hpp"
+
 namespace probe {
 
 /// Resolves names and opens files now, so that mistakes end the start: throws std::runtime_error
-/// with the remedy. A collector that is merely away is no mistake. `templates` must outlive the sink;
-/// `seed` spreads the reconnects of many probes.
-[[nodiscard]] std::unique_ptr<RecordSink> open_sink(const CollectorOptions& collector,
-                                                    const ExportOptions& options,
-                                                    std::uint32_t domain_id,
-                                                    std::span<const ipfix::TemplateRecord> templates,
-                                                    LogLine log, std::uint64_t seed);
+/// with the remedy. A collector that is merely away is no mistake. `templates` must outlive the
+/// sink; `seed` spreads the reconnects of many probes.
+[[nodiscard]] std::unique_ptr<RecordSink> open_sink(
+    const CollectorOptions& collector, const ExportOptions& options, std::uint32_t domain_id,
+    std::span<const ipfix::TemplateRecord> templates, LogLine log, std::uint64_t seed);
 
-}  // namespace probe
+} // namespace probe

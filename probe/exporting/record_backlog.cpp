@@ -21,7 +21,7 @@ constexpr std::size_t entry_octets(std::size_t record_octets) noexcept {
     return sizeof(QueuedRecord) + (record_octets + kAlign - 1) / kAlign * kAlign;
 }
 
-}  // namespace
+} // namespace
 
 RecordBacklog::RecordBacklog(std::uint32_t octets)
     : ring_(std::max<std::size_t>(octets / kAlign * kAlign, 2 * entry_octets(0xFFFF))) {}
@@ -103,4 +103,9 @@ void RecordBacklog::release() noexcept {
     held_octets_ = unread_octets_;
 }
 
-}  // namespace probe
+void RecordBacklog::clear() noexcept {
+    head_ = cursor_ = tail_ = used_ = read_ = 0;
+    records_ = unread_records_ = held_octets_ = unread_octets_ = 0;
+}
+
+} // namespace probe

@@ -3,16 +3,16 @@
 //
 // Two ends for reading: records before the cursor are packed into the message at hand, the oldest
 // still held; `release` forgets them once the message has left, `rewind` makes them unread again.
-// Thread: its session's. No allocation after construction; the ring is written once then, so that the
-// memory is really there.
+// Thread: its session's. No allocation after construction; the ring is written once then, so that
+// the memory is really there.
 #pragma once
-
-#include "probe/exporting/session_ledger.hpp"
-#include "probe/packet/packet_batch.hpp"
 
 #include <cstddef>
 #include <cstdint>
 #include <vector>
+
+#include "probe/exporting/session_ledger.hpp"
+#include "probe/packet/packet_batch.hpp"
 
 namespace probe {
 
@@ -20,12 +20,13 @@ struct QueuedRecord {
     TimeNs queued_at = 0;
     RecordWeight weight;
     std::uint16_t template_index = 0;
-    std::uint16_t octets = 0;  ///< of the data record
+    std::uint16_t octets = 0; ///< of the data record
 };
 
 class RecordBacklog {
   public:
-    /// `octets` holds the records and 32 octets of bookkeeping for each.
+    /// `octets` holds the records and 32 octets of bookkeeping for each; at least two records of
+    /// any size have room (128 KiB).
     explicit RecordBacklog(std::uint32_t octets);
 
     /// False: there is no room, nothing changed.
@@ -38,6 +39,7 @@ class RecordBacklog {
     void advance() noexcept;
     void rewind() noexcept;
     void release() noexcept;
+    void clear() noexcept;
 
     [[nodiscard]] bool empty() const noexcept { return records_ == 0; }
     [[nodiscard]] bool all_read() const noexcept { return unread_records_ == 0; }
@@ -49,15 +51,15 @@ class RecordBacklog {
     void skip_tail_gap(std::size_t& position) const noexcept;
 
     std::vector<std::uint8_t> ring_;
-    std::size_t head_ = 0;    ///< oldest record
-    std::size_t cursor_ = 0;  ///< oldest unread record
-    std::size_t tail_ = 0;    ///< where the next goes
-    std::size_t used_ = 0;    ///< octets from head_ to tail_, gaps at the ring's end included
-    std::size_t read_ = 0;    ///< octets from head_ to cursor_
+    std::size_t head_ = 0;   ///< oldest record
+    std::size_t cursor_ = 0; ///< oldest unread record
+    std::size_t tail_ = 0;   ///< where the next goes
+    std::size_t used_ = 0;   ///< octets from head_ to tail_, gaps at the ring's end included
+    std::size_t read_ = 0;   ///< octets from head_ to cursor_
     std::size_t records_ = 0;
     std::size_t unread_records_ = 0;
-    std::size_t held_octets_ = 0;  ///< record octets in the ring
+    std::size_t held_octets_ = 0; ///< record octets in the ring
     std::size_t unread_octets_ = 0;
 };
 
-}  // namespace probe
+} // namespace probe

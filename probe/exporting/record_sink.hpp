@@ -1,20 +1,21 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Where encoded data records go: a collector session or a text output, one sink each.
 //
-// Thread: all calls from the exporter's lcore. Nothing blocks on a socket and nothing allocates after
-// construction (text sinks reuse their buffers). Time is the probe's timeline, an argument.
+// Thread: all calls from the exporter's lcore. Nothing blocks on a socket and nothing allocates
+// after construction (text sinks reuse their buffers). Time is the probe's timeline, an argument.
 #pragma once
-
-#include "probe/exporting/session_ledger.hpp"
-#include "probe/packet/packet_batch.hpp"
 
 #include <cstddef>
 #include <functional>
 #include <string>
 
+#include "probe/exporting/session_ledger.hpp"
+#include "probe/packet/packet_batch.hpp"
+
 namespace probe {
 
-/// One line for the operator, without a newline; called on changes of state only, never per message.
+/// One line for the operator, without a newline; called on changes of state only, never per
+/// message.
 using LogLine = std::function<void(const std::string&)>;
 
 class RecordSink {
@@ -29,18 +30,24 @@ class RecordSink {
     /// Connects, repeats templates, sends what is due. Bounded work: call it often.
     virtual void step(TimeNs now) noexcept = 0;
 
+    /// Templates go again at the front of the next message (an operator's SIGUSR1), where there are
+    /// any.
+    virtual void repeat_templates() noexcept {}
+
     /// From here on everything queued is due at once. Call step() until idle() or the shutdown
     /// deadline, then abandon().
     virtual void close(TimeNs now) noexcept = 0;
 
-    /// Ends the session; what is still queued is lost[shutdown]. After it idle() is true.
+    /// Ends the session; what is still queued, over TCP also what is not acknowledged, is
+    /// lost[shutdown]. After it idle() is true.
     virtual void abandon() noexcept = 0;
 
-    /// Nothing queued. After close() also: the last octet was given to the kernel.
+    /// Nothing queued. After close() also: the output is ended, over TCP acknowledged to the last
+    /// octet.
     [[nodiscard]] virtual bool idle() const noexcept = 0;
 
-    /// More than half of the queue is used. A capture being read waits for it (step() until false);
-    /// live metering never looks.
+    /// More than half of the queue is used. A capture being read waits for it, stepping, as long as
+    /// the operator's patience (a collector may be away for good); live metering never looks.
     [[nodiscard]] virtual bool backlogged() const noexcept = 0;
 
     /// The collector as the operator wrote it.
@@ -49,4 +56,4 @@ class RecordSink {
     [[nodiscard]] virtual const SessionLedger& ledger() const noexcept = 0;
 };
 
-}  // namespace probe
+} // namespace probe

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// What the last messages of a TCP connection held, so that a break can be counted: the kernel says how
-// many octets were never acknowledged, this says which records those were.
+// What the last messages of a TCP connection held, so that a break can be counted: the kernel says
+// how many octets were never acknowledged, this says which records those were.
 //
-// Bounded: 1,024 messages of 16 KiB are four times the largest default send buffer (4 MiB); older ones
-// count as acknowledged. Thread: its session's.
+// Bounded: 1,024 messages of 16 KiB are four times the largest default send buffer (4 MiB); older
+// ones count as acknowledged. Thread: its session's.
 #pragma once
-
-#include "probe/exporting/session_ledger.hpp"
 
 #include <array>
 #include <cstddef>
 #include <cstdint>
+
+#include "probe/exporting/session_ledger.hpp"
 
 namespace probe {
 
@@ -47,4 +47,4 @@ class SentMessages {
     std::size_t count_ = 0;
 };
 
-}  // namespace probe
+} // namespace probe

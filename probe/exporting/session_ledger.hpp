@@ -50,7 +50,7 @@ enum class LossReason : std::uint8_t {
     record_too_large,   ///< does not fit a message of the path's size
     template_too_large, ///< its template does not fit a message of the path's size
     connection_lost,    ///< TCP: given to the kernel, not acknowledged when the connection broke
-    shutdown,           ///< still queued when the shutdown deadline passed
+    shutdown,           ///< queued or not acknowledged when the shutdown deadline passed
     count_
 };
 inline constexpr std::size_t kLossReasons = static_cast<std::size_t>(LossReason::count_);
@@ -61,13 +61,13 @@ inline constexpr std::array<std::string_view, kLossReasons> kLossReasonNames = {
 
 /// What the kernel answered instead of taking a message. None of these loses a record by itself.
 enum class SendError : std::uint8_t {
-    would_block,     ///< EAGAIN: the socket's buffer is full; tried again at the next step
-    no_buffers,      ///< ENOBUFS, ENOMEM: the interface's queue is full; tried again at the next step
-    message_size,    ///< EMSGSIZE: the path's MTU shrank; packed again into smaller messages
-    refused,         ///< ECONNREFUSED: ICMP about an earlier datagram, or a TCP port that is closed
-    unreachable,     ///< no route, host or interface
-    disconnected,    ///< the TCP connection was reset, closed by the collector or timed out
-    storage,         ///< the file could not be written: disk full, quota, input/output error
+    would_block,  ///< EAGAIN: the socket's buffer is full; tried again at the next step
+    no_buffers,   ///< ENOBUFS, ENOMEM: the interface's queue is full; tried again at the next step
+    message_size, ///< EMSGSIZE: the path's MTU shrank; packed again into smaller messages
+    refused,      ///< ECONNREFUSED: ICMP about an earlier datagram, or a TCP port that is closed
+    unreachable,  ///< no route, host or interface
+    disconnected, ///< the TCP connection was reset, closed by the collector or timed out
+    storage,      ///< the file could not be written: disk full, quota, input/output error
     other,
     count_
 };
@@ -79,21 +79,22 @@ inline constexpr std::array<std::string_view, kSendErrors> kSendErrorNames = {
 
 struct SessionLedger {
     RecordTally offered;
-    /// UDP: given to the network. TCP: given to the kernel, corrected by lost[connection_lost] when a
-    /// connection breaks (so it can shrink then). Files: written.
+    /// UDP: given to the network. TCP: given to the kernel, corrected by lost[connection_lost] when
+    /// a connection breaks (so it can shrink then). Files: written.
     RecordTally sent;
     RecordTally queued;
     std::array<RecordTally, kLossReasons> lost{};
 
     std::uint64_t messages_sent = 0;
     std::uint64_t message_octets_sent = 0;
-    std::uint64_t templates_sent = 0;  ///< template records, repetitions included
-    std::uint64_t sessions = 0;        ///< transport sessions opened: 1 and the reconnects
+    std::uint64_t templates_sent = 0; ///< template records, repetitions included
+    std::uint64_t sessions = 0;       ///< transport sessions opened: 1 and the reconnects
     std::array<std::uint64_t, kSendErrors> send_errors{};
 
     [[nodiscard]] constexpr RecordTally lost_total() const noexcept {
         RecordTally total;
-        for (const RecordTally& tally : lost) total.add(tally);
+        for (const RecordTally& tally : lost)
+            total.add(tally);
         return total;
     }
     /// The promise above.
@@ -105,4 +106,4 @@ struct SessionLedger {
     }
 };
 
-}  // namespace probe
+} // namespace probe

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Data records as text for people and scripts: JSON Lines (one object per data record, IANA's element
-// names, RFC 7373 values) or a table that follows the terminal's width.
+// Data records as text for people and scripts: JSON Lines (one object per data record, IANA's
+// element names, RFC 7373 values) or a table that follows the terminal's width.
 //
 // Records appear in the order they are exported. Writes go through a buffer; a reader that is slow
 // (a pipe with `less`) makes the writer wait, one that is gone (EPIPE) ends the output: what is not
@@ -8,15 +8,16 @@
 // `templates` must outlive the sink. Errors at start: std::runtime_error with the remedy.
 #pragma once
 
-#include "encoder/template_record.hpp"
-#include "probe/exporting/export_options.hpp"
-#include "probe/exporting/flow_table_printer.hpp"
-#include "probe/exporting/record_sink.hpp"
-
 #include <cstdint>
 #include <optional>
 #include <span>
 #include <string>
+#include <vector>
+
+#include "encoder/template_record.hpp"
+#include "probe/exporting/export_options.hpp"
+#include "probe/exporting/flow_table_printer.hpp"
+#include "probe/exporting/record_sink.hpp"
 
 namespace probe {
 
@@ -41,15 +42,20 @@ class TextSink final : public RecordSink {
     [[nodiscard]] const SessionLedger& ledger() const noexcept override { return ledger_; }
 
   private:
-    void render(std::size_t template_index, Bytes data_record);
+    struct BufferedRecord {
+        std::size_t end; ///< where its text ends in buffer_
+        RecordWeight weight;
+    };
     void flush() noexcept;
+    [[nodiscard]] std::size_t write_buffer() noexcept;
     void finish() noexcept;
 
     CollectorOptions collector_;
     std::span<const ipfix::TemplateRecord> templates_;
-    std::optional<FlowTablePrinter> table_;  ///< none: JSON Lines
+    std::optional<FlowTablePrinter> table_; ///< none: JSON Lines
     const TimeNs message_delay_;
     std::string buffer_;
+    std::vector<BufferedRecord> buffered_;
     TimeNs buffered_since_ = 0;
     int fd_ = -1;
     bool broken_ = false;
@@ -60,4 +66,4 @@ class TextSink final : public RecordSink {
 /// The width of the terminal on standard output; 0 when it is not a terminal.
 [[nodiscard]] unsigned terminal_columns() noexcept;
 
-}  // namespace probe
+} // namespace probe

@@ -6,20 +6,20 @@
 // leaves us). Errors: constructors throw std::runtime_error with the remedy; afterwards verdicts.
 #pragma once
 
-#include "probe/exporting/session_ledger.hpp"
-#include "probe/packet/packet_batch.hpp"
-
 #include <array>
 #include <cstdint>
+
+#include "probe/exporting/session_ledger.hpp"
+#include "probe/packet/packet_batch.hpp"
 
 namespace probe {
 
 enum class SendVerdict : std::uint8_t {
-    sent,             ///< the kernel has all of it
-    would_block,      ///< not now: offer the very same octets again (part of them may be gone already)
-    too_large,        ///< nothing was sent; max_message_octets() is smaller now
-    transient_error,  ///< nothing was sent; the same records may be tried again a little later
-    session_lost,     ///< the transport session is over; step() opens a new one when it is time
+    sent,        ///< the kernel has all of it
+    would_block, ///< not now: offer the very same octets again (part of them may be gone already)
+    too_large,   ///< nothing was sent; pack again to max_message_octets(), which shrank
+    transient_error, ///< nothing was sent; the same records may be tried again a little later
+    session_lost,    ///< the transport session is over; step() opens a new one when it is time
 };
 
 class Transport {
@@ -42,7 +42,8 @@ class Transport {
 
     [[nodiscard]] virtual std::uint16_t max_message_octets() const noexcept = 0;
 
-    /// Whether a template once sent has arrived: then none is repeated (RFC 7011 section 8.4 is for UDP).
+    /// Whether a template once sent has arrived: then none is repeated (RFC 7011 section 8.4 is for
+    /// UDP).
     [[nodiscard]] virtual bool reliable() const noexcept = 0;
 
     [[nodiscard]] virtual const std::array<std::uint64_t, kSendErrors>& errors() const noexcept = 0;
@@ -51,4 +52,4 @@ class Transport {
     virtual void close() noexcept = 0;
 };
 
-}  // namespace probe
+} // namespace probe

@@ -1,0 +1,271 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "probe/exporting/collector_session.hpp"
+
+#include <algorithm>
+#include <cassert>
+#include <utility>
+
+#include "encoder/wire_format.hpp"
+
+namespace probe {
+namespace {
+
+/// Bounds a step: 64 messages of 1,472 octets take some 100 us, less than a receive ring holds.
+constexpr int kMessagesPerStep = 64;
+
+/// How long ICMP's answer to the message that tries a path may take before records follow.
+constexpr TimeNs kAnswerWait = 100 * kNsPerMs;
+
+/// Rounded up: a flow that ended in this second must not end after its message's Export Time.
+constexpr std::uint32_t export_time_of(TimeNs now) noexcept {
+    return static_cast<std::uint32_t>((now + kNsPerSecond - 1) / kNsPerSecond);
+}
+
+} // namespace
+
+CollectorSession::CollectorSession(CollectorOptions collector, const ExportOptions& options,
+                                   std::uint32_t domain_id,
+                                   std::span<const ipfix::TemplateRecord> templates,
+                                   std::unique_ptr<Transport> transport,
+                                   std::uint32_t first_sequence)
+    : collector_(std::move(collector)),
+      templates_(templates),
+      transport_(std::move(transport)),
+      template_refresh_(options.template_refresh),
+      template_refresh_messages_(options.template_refresh_messages),
+      message_delay_(options.message_delay),
+      retry_delay_(options.reconnect_min),
+      first_sequence_(first_sequence),
+      backlog_(options.queue_octets),
+      sequence_(first_sequence),
+      announced_(templates.size(), false),
+      builder_(domain_id, static_cast<std::uint16_t>(ipfix::kMessageOctetsMax)) {}
+
+void CollectorSession::append(std::size_t template_index, Bytes data_record, RecordWeight weight,
+                              TimeNs now) noexcept {
+    assert(template_index < templates_.size());
+    ledger_.offered.add(weight);
+    const auto refuse = [&](LossReason reason) {
+        ledger_.lost[static_cast<std::size_t>(reason)].add(weight);
+    };
+    if (closed_) return refuse(LossReason::shutdown);
+    if (data_record.size() > ipfix::kRecordOctetsMax) return refuse(LossReason::record_too_large);
+    QueuedRecord record;
+    record.queued_at = now;
+    record.weight = weight;
+    record.template_index = static_cast<std::uint16_t>(template_index);
+    if (backlog_.push(record, data_record)) return ledger_.queued.add(weight);
+    if (!connected_) return refuse(LossReason::not_connected);
+    refuse(failing_ ? LossReason::send_error : LossReason::queue_full);
+}
+
+void CollectorSession::step(TimeNs now) noexcept {
+    if (closed_) return;
+    follow_transport(transport_->step(now));
+    if (connected_ && now >= retry_at_) {
+        for (int sent = 0; sent < kMessagesPerStep; ++sent) {
+            if (message_.empty() && message_due(now)) pack_message(now);
+            if (message_.empty() || !send_message(now)) break;
+        }
+    }
+    ledger_.send_errors = transport_->errors();
+    finish_if_done();
+}
+
+void CollectorSession::close(TimeNs now) noexcept {
+    closing_ = true;
+    step(now);
+}
+
+void CollectorSession::abandon() noexcept {
+    if (closed_) return;
+    unsend_unacknowledged(LossReason::shutdown);
+    lose_queued(ledger_.queued, LossReason::shutdown);
+    backlog_.clear();
+    message_ = {};
+    transport_->close();
+    closing_ = closed_ = true;
+}
+
+bool CollectorSession::idle() const noexcept {
+    return closing_ ? closed_ : backlog_.empty() && message_.empty();
+}
+
+void CollectorSession::repeat_templates() noexcept {
+    if (!transport_->reliable()) next_template_ = 0;
+}
+
+void CollectorSession::follow_transport(bool connected) noexcept {
+    const bool renewed = transport_->sessions() != session_;
+    if (connected_ && (!connected || renewed)) end_session();
+    if (connected && renewed) start_session();
+    connected_ = connected;
+}
+
+void CollectorSession::start_session() noexcept {
+    session_ = transport_->sessions();
+    ledger_.sessions = session_;
+    sequence_ = first_sequence_;
+    next_template_ = 0;
+    announced_.assign(templates_.size(), false);
+    sent_messages_.clear();
+    retry_at_ = 0;
+    failing_ = trying_ = false;
+}
+
+void CollectorSession::end_session() noexcept {
+    connected_ = false;
+    unpack_message();
+    unsend_unacknowledged(LossReason::connection_lost);
+}
+
+bool CollectorSession::message_due(TimeNs now) const noexcept {
+    if (templates_due()) return true;
+    if (!transport_->reliable()) {
+        if (now >= templates_sent_at_ + template_refresh_) return true;
+        const bool by_count = template_refresh_messages_ > 0 &&
+                              messages_since_templates_ >= template_refresh_messages_;
+        if (by_count && !backlog_.all_read()) return true;
+    }
+    QueuedRecord oldest;
+    Bytes octets;
+    if (!backlog_.peek(oldest, octets)) return false;
+    if (closing_ || now >= oldest.queued_at + message_delay_) return true;
+    constexpr std::size_t kHeaders = ipfix::kMessageHeaderOctets + ipfix::kSetHeaderOctets;
+    return backlog_.unread_octets() + kHeaders >= transport_->max_message_octets();
+}
+
+void CollectorSession::pack_message(TimeNs now) noexcept {
+    builder_.reset();
+    builder_.limit(transport_->max_message_octets());
+    message_records_ = {};
+    message_templates_ = 0;
+    if (!transport_->reliable() && !templates_due()) {
+        const bool by_count = template_refresh_messages_ > 0 &&
+                              messages_since_templates_ >= template_refresh_messages_;
+        if (by_count || now >= templates_sent_at_ + template_refresh_) next_template_ = 0;
+    }
+    message_next_template_ = next_template_;
+    if (templates_due()) pack_templates(now);
+    if (message_next_template_ == templates_.size() && !trying_) pack_records();
+    if (builder_.empty()) return;
+    export_time_s_ = std::max(export_time_s_, export_time_of(now));
+    message_ = builder_.finish(export_time_s_, sequence_);
+}
+
+void CollectorSession::pack_templates(TimeNs now) noexcept {
+    for (; message_next_template_ < templates_.size(); ++message_next_template_) {
+        const auto verdict = builder_.append_template(templates_[message_next_template_]);
+        if (verdict == ipfix::AppendVerdict::message_full) return;
+        // One that fits no message stays unannounced, and its records are lost by that name.
+        if (verdict == ipfix::AppendVerdict::record_too_large) continue;
+        announced_[message_next_template_] = true;
+        ++message_templates_;
+    }
+    if (message_templates_ > 0) return;
+    next_template_ = message_next_template_;
+    templates_sent_at_ = now;
+}
+
+// A record that fits no message is given up when it is the oldest, so that what the message holds
+// is always the front of the queue.
+void CollectorSession::pack_records() noexcept {
+    QueuedRecord record;
+    Bytes octets;
+    while (backlog_.peek(record, octets)) {
+        const bool announced = announced_[record.template_index];
+        const auto verdict =
+            announced ? builder_.append_data(templates_[record.template_index].id(), octets)
+                      : ipfix::AppendVerdict::record_too_large;
+        if (verdict == ipfix::AppendVerdict::message_full) return;
+        if (verdict == ipfix::AppendVerdict::appended) {
+            backlog_.advance();
+            message_records_.add(record.weight);
+            continue;
+        }
+        if (builder_.data_records() > 0) return;
+        backlog_.advance();
+        backlog_.release();
+        RecordTally one;
+        one.add(record.weight);
+        lose_queued(one, announced ? LossReason::record_too_large : LossReason::template_too_large);
+    }
+}
+
+bool CollectorSession::send_message(TimeNs now) noexcept {
+    switch (transport_->send(message_, now)) {
+        case SendVerdict::sent:
+            message_left(now);
+            return now >= retry_at_;
+        case SendVerdict::would_block:
+            return false;
+        case SendVerdict::too_large:
+            unpack_message();
+            return true;
+        case SendVerdict::transient_error:
+            wait_and_try_again(now);
+            return false;
+        case SendVerdict::session_lost:
+            end_session();
+            return false;
+    }
+    return false;
+}
+
+void CollectorSession::message_left(TimeNs now) noexcept {
+    const auto octets = static_cast<std::uint32_t>(message_.size());
+    sequence_ += builder_.data_records(); // modulo 2^32, as RFC 7011 section 3.1 has it
+    ledger_.queued.subtract(message_records_);
+    ledger_.sent.add(message_records_);
+    ledger_.messages_sent += 1;
+    ledger_.message_octets_sent += octets;
+    ledger_.templates_sent += message_templates_;
+    sent_messages_.add(octets, message_records_);
+    backlog_.release();
+    message_ = {};
+    ++messages_since_templates_;
+    if (message_templates_ > 0) {
+        next_template_ = message_next_template_;
+        templates_sent_at_ = now;
+        messages_since_templates_ = 0;
+    }
+    failing_ = false;
+    if (trying_) retry_at_ = now + kAnswerWait;
+    trying_ = false;
+}
+
+void CollectorSession::unpack_message() noexcept {
+    backlog_.rewind();
+    message_ = {};
+}
+
+void CollectorSession::wait_and_try_again(TimeNs now) noexcept {
+    unpack_message();
+    failing_ = true;
+    retry_at_ = now + retry_delay_;
+    if (transport_->reliable()) return;
+    trying_ = true;
+    next_template_ = 0;
+}
+
+void CollectorSession::finish_if_done() noexcept {
+    if (!closing_ || !backlog_.empty() || !message_.empty()) return;
+    if (connected_ && transport_->unacknowledged_octets() > 0) return;
+    transport_->close();
+    closed_ = true;
+}
+
+void CollectorSession::lose_queued(const RecordTally& tally, LossReason reason) noexcept {
+    const RecordTally lost = tally; // may be ledger_.queued itself
+    ledger_.queued.subtract(lost);
+    ledger_.lost[static_cast<std::size_t>(reason)].add(lost);
+}
+
+void CollectorSession::unsend_unacknowledged(LossReason reason) noexcept {
+    const RecordTally unknown = sent_messages_.newest(transport_->unacknowledged_octets());
+    sent_messages_.clear();
+    ledger_.sent.subtract(unknown);
+    ledger_.lost[static_cast<std::size_t>(reason)].add(unknown);
+}
+
+} // namespace probe

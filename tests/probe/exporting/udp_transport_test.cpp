@@ -1,0 +1,237 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "probe/exporting/udp_transport.hpp"
+
+#include <netinet/in.h>
+#include <unistd.h>
+
+#include "tests/probe/exporting/scripted_socket.hpp"
+#include "tests/probe/exporting/support.hpp"
+#include "tests/support/catch.hpp"
+
+using namespace exporting_test;
+using probe::kNsPerSecond;
+using probe::SendError;
+using probe::SendVerdict;
+using probe::UdpTransport;
+
+namespace {
+
+struct Scripted {
+    explicit Scripted(std::uint32_t payload_max = 0, const char* host = "127.0.0.1")
+        : transport(
+              "udp://x", host, 4739, payload_max,
+              [this](const std::string& line) { log.push_back(line); }, socket) {
+        socket.answers[{IPPROTO_IP, IP_MTU}] = 1500;
+        socket.answers[{IPPROTO_IPV6, IPV6_MTU}] = 1500;
+    }
+    std::uint64_t errors(SendError kind) const {
+        return transport.errors()[static_cast<std::size_t>(kind)];
+    }
+    ScriptedSocket socket;
+    std::vector<std::string> log;
+    UdpTransport transport;
+};
+
+/// A session to a real socket.
+struct Live {
+    explicit Live(std::uint16_t port, bool ipv6 = false)
+        : session({.url = "udp://loopback", .transport = {}, .host = {}, .port = 0, .path = {}}, {},
+                  kDomain, templates(),
+                  std::make_unique<UdpTransport>(
+                      "udp://loopback", ipv6 ? "::1" : "127.0.0.1", port, 0,
+                      [this](const std::string& line) { log.push_back(line); })) {}
+    void step(probe::TimeNs later) {
+        now += later;
+        session.step(now);
+        check_balance(session.ledger());
+    }
+    void append(std::uint64_t first, std::uint64_t count) {
+        for (std::uint64_t number = first; number < first + count; ++number) {
+            session.append(0, ipv4_record(number), {1, 10}, now);
+        }
+    }
+    std::vector<std::string> log;
+    probe::TimeNs now = kStart;
+    probe::CollectorSession session;
+};
+
+} // namespace
+
+TEST_CASE("the payload is the route's MTU less IP and UDP headers", "[udp][rfc7011-10.3.3]") {
+    SECTION("IPv4") {
+        Scripted udp;
+        REQUIRE(udp.transport.step(kStart));
+        CHECK(udp.transport.max_message_octets() == 1472);
+        CHECK(udp.socket.options.at({IPPROTO_IP, IP_MTU_DISCOVER}) == IP_PMTUDISC_DO);
+    }
+    SECTION("IPv6") {
+        Scripted udp(0, "::1");
+        REQUIRE(udp.transport.step(kStart));
+        CHECK(udp.transport.max_message_octets() == 1452);
+        CHECK(udp.socket.options.at({IPPROTO_IPV6, IPV6_MTU_DISCOVER}) == IPV6_PMTUDISC_DO);
+        CHECK(udp.socket.options.at({IPPROTO_IPV6, IPV6_DONTFRAG}) == 1);
+    }
+    SECTION("unknown") {
+        Scripted udp;
+        udp.socket.answers.clear();
+        REQUIRE(udp.transport.step(kStart));
+        CHECK(udp.transport.max_message_octets() == 512);
+    }
+    SECTION("the operator's limit") {
+        Scripted udp(1200);
+        REQUIRE(udp.transport.step(kStart));
+        CHECK(udp.transport.max_message_octets() == 1200);
+    }
+    SECTION("the operator's limit above the route's") {
+        Scripted udp(9000);
+        REQUIRE(udp.transport.step(kStart));
+        CHECK(udp.transport.max_message_octets() == 1472);
+    }
+}
+
+TEST_CASE("EMSGSIZE takes the route's new MTU, then halves what is refused", "[udp]") {
+    Scripted udp;
+    REQUIRE(udp.transport.step(kStart));
+    const Octets message(1400, 0);
+    SECTION("the kernel knows the new MTU") {
+        udp.socket.answers[{IPPROTO_IP, IP_MTU}] = 1280;
+        udp.socket.sends = {-EMSGSIZE};
+        CHECK(udp.transport.send(message, kStart) == SendVerdict::too_large);
+        CHECK(udp.transport.max_message_octets() == 1252);
+    }
+    SECTION("the error was about an earlier datagram") {
+        udp.socket.sends = {-EMSGSIZE};
+        CHECK(udp.transport.send(Octets(100, 0), kStart) == SendVerdict::too_large);
+        CHECK(udp.transport.max_message_octets() == 1472);
+        CHECK(udp.transport.send(Octets(100, 0), kStart) == SendVerdict::sent);
+    }
+    SECTION("the kernel goes on refusing") {
+        udp.socket.sends = {-EMSGSIZE, -EMSGSIZE, -EMSGSIZE};
+        CHECK(udp.transport.send(message, kStart) == SendVerdict::too_large);
+        CHECK(udp.transport.send(message, kStart) == SendVerdict::too_large);
+        CHECK(udp.transport.max_message_octets() == 700);
+        CHECK(udp.transport.send(Octets(700, 0), kStart) == SendVerdict::too_large);
+        CHECK(udp.transport.max_message_octets() == 350);
+        CHECK(udp.errors(SendError::message_size) == 3);
+        SECTION("the route is looked at again a minute later") {
+            REQUIRE(udp.transport.step(kStart + 59 * kNsPerSecond));
+            CHECK(udp.transport.max_message_octets() == 350);
+            REQUIRE(udp.transport.step(kStart + 60 * kNsPerSecond));
+            CHECK(udp.transport.max_message_octets() == 1472);
+        }
+    }
+}
+
+TEST_CASE("every errno of UDP has its verdict and its counter", "[udp]") {
+    const auto [error, verdict, kind] = GENERATE(table<int, SendVerdict, SendError>({
+        {EAGAIN, SendVerdict::would_block, SendError::would_block},
+        {ENOBUFS, SendVerdict::would_block, SendError::no_buffers},
+        {ENOMEM, SendVerdict::would_block, SendError::no_buffers},
+        {ECONNREFUSED, SendVerdict::transient_error, SendError::refused},
+        {EHOSTUNREACH, SendVerdict::transient_error, SendError::unreachable},
+        {ENETUNREACH, SendVerdict::transient_error, SendError::unreachable},
+        {EPERM, SendVerdict::transient_error, SendError::other},
+    }));
+    INFO("errno " << error);
+    Scripted udp;
+    REQUIRE(udp.transport.step(kStart));
+    udp.socket.sends = {-error};
+    CHECK(udp.transport.send(Octets(100, 0), kStart) == verdict);
+    CHECK(udp.errors(kind) == 1);
+    CHECK(udp.transport.sessions() == 1); // the socket and its source port stay
+    CHECK(udp.socket.closed == 0);
+    CHECK(udp.transport.send(Octets(100, 0), kStart) == SendVerdict::sent);
+}
+
+TEST_CASE("a state of UDP is logged once, not once a message", "[udp]") {
+    Scripted udp;
+    REQUIRE(udp.transport.step(kStart));
+    for (int outage = 0; outage < 100; ++outage) {
+        udp.socket.sends = {-ECONNREFUSED};
+        CHECK(udp.transport.send(Octets(100, 0), kStart) == SendVerdict::transient_error);
+        CHECK(udp.transport.send(Octets(100, 0), kStart) == SendVerdict::sent);
+    }
+    CHECK(udp.log.size() == 2);
+    for (int message = 0; message < 10; ++message) {
+        CHECK(udp.transport.send(Octets(100, 0), kStart) == SendVerdict::sent);
+    }
+    REQUIRE(udp.log.size() == 3);
+    CHECK(udp.log[0] == "collector udp://x: exporting over UDP");
+    CHECK(udp.log[1] ==
+          "collector udp://x: sending fails (Connection refused); records wait in the "
+          "queue, trying again");
+    CHECK(udp.log[2] == "collector udp://x: exporting over UDP again");
+}
+
+TEST_CASE("without a route the socket is tried again every second", "[udp]") {
+    Scripted udp;
+    udp.socket.connects = {-ENETUNREACH, -ENETUNREACH};
+    CHECK_FALSE(udp.transport.step(kStart));
+    CHECK_FALSE(udp.transport.step(kStart + kNsPerSecond / 2));
+    CHECK(udp.socket.opened == 1);
+    CHECK_FALSE(udp.transport.step(kStart + kNsPerSecond));
+    CHECK(udp.transport.step(kStart + 2 * kNsPerSecond));
+    CHECK(udp.socket.closed == 2);
+    CHECK(udp.errors(SendError::unreachable) == 2);
+}
+
+TEST_CASE("an unknown collector name ends the start with a remedy", "[udp]") {
+    CHECK_THROWS_WITH(UdpTransport("udp://x", "no.such.host.invalid", 4739, 0, {}),
+                      Catch::Contains("'no.such.host.invalid' has no address") &&
+                          Catch::Contains("check the name or write its IP address"));
+}
+
+TEST_CASE("records arrive over a real UDP socket", "[udp]") {
+    const bool ipv6 = GENERATE(false, true);
+    const LoopbackSocket collector(SOCK_DGRAM, ipv6);
+    Live live(collector.port(), ipv6);
+    live.step(0);
+    live.append(0, 500);
+    live.step(kNsPerSecond);
+    live.session.close(live.now);
+    REQUIRE(live.session.idle());
+    strict::Decoder decoder({.withdrawals = false});
+    while (decoder.data_records() < 500) {
+        const Octets message = collector.datagram();
+        REQUIRE_FALSE(message.empty());
+        decoder.message(message);
+    }
+    INFO(decoder.complaint());
+    CHECK(decoder.violations().empty());
+    CHECK(numbers(decoder) == counting(0, 500));
+    CHECK(decoder.messages() == live.session.ledger().messages_sent);
+}
+
+TEST_CASE("a closed UDP port loses nothing but what went before the first answer", "[udp]") {
+    std::uint16_t port = 0;
+    {
+        const LoopbackSocket reserved(SOCK_DGRAM);
+        port = reserved.port();
+    }
+    Live live(port);
+    live.step(0); // templates, answered by ICMP
+    live.append(0, 20);
+    for (int second = 0; second < 20; ++second)
+        live.step(kNsPerSecond / 2);
+    const probe::SessionLedger& ledger = live.session.ledger();
+    CHECK(errors(ledger, SendError::refused) > 2);
+    CHECK(ledger.sent.records == 0);
+    CHECK(ledger.queued.records == 20);
+    CHECK(live.log.size() == 2);
+
+    const LoopbackSocket collector(SOCK_DGRAM, false, port);
+    live.append(20, 20);
+    for (int half_second = 0; half_second < 4; ++half_second)
+        live.step(kNsPerSecond / 2);
+    CHECK(live.session.idle());
+    strict::Decoder decoder({.withdrawals = false});
+    while (decoder.data_records() < 40) {
+        const Octets message = collector.datagram();
+        REQUIRE_FALSE(message.empty());
+        decoder.message(message);
+    }
+    INFO(decoder.complaint());
+    CHECK(decoder.violations().empty());
+    CHECK(numbers(decoder) == counting(0, 40));
+    CHECK(ledger.sent.records == 40);
+}
