@@ -24,7 +24,7 @@ std::vector<std::string> port_names(const ProbeConfig& config) {
 
 void introduce(const EalSession& eal, const LcorePlan& plan,
                const std::vector<std::unique_ptr<ObservationPoint>>& points) {
-    tell_operator(fmt::format("DPDK {}, {} lcores", EalSession::version(), eal.lcores().size()));
+    tell_operator(fmt::format("{}, {} lcores", EalSession::version(), eal.lcores().size()));
     for (const auto& point : points) {
         tell_operator(point->description());
         for (const std::string& warning : point->warnings()) {

@@ -10,6 +10,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <string>
+#include <vector>
 
 namespace probe {
 
@@ -74,7 +76,8 @@ struct State {
     return s.v0 ^ s.v1 ^ s.v2 ^ s.v3;
 }
 
-/// `count` keys of `kOctets` octets each, lying one behind the other; out[i] is the hash of key i.
+/// `count` keys of `kOctets` octets each, lying one behind the other; out[i] is the hash of key i. The lengths of the
+/// flow keys (16, 40, 64) are hashed several keys at once by the widest vectors the CPU has (siphash_simd.cpp).
 template <std::size_t kOctets>
 void siphash24_burst(const SipKey& key, const void* keys, std::size_t count,
                      std::uint64_t* out) noexcept {
@@ -84,6 +87,17 @@ void siphash24_burst(const SipKey& key, const void* keys, std::size_t count,
         out[i] = siphash24(key, at + i * kOctets, kOctets);
     }
 }
+template <>
+void siphash24_burst<16>(const SipKey&, const void*, std::size_t, std::uint64_t*) noexcept;
+template <>
+void siphash24_burst<40>(const SipKey&, const void*, std::size_t, std::uint64_t*) noexcept;
+template <>
+void siphash24_burst<64>(const SipKey&, const void*, std::size_t, std::uint64_t*) noexcept;
+
+/// For tests and benchmarks: the vector targets this CPU can run, best first, and to use one of them ("": the best
+/// again). False when there is no such target. Not while workers run.
+[[nodiscard]] std::vector<std::string> siphash_targets();
+bool use_siphash_target(const std::string& name);
 
 /// The one place where 64 bits become the flow index's 32-bit signature.
 [[nodiscard]] constexpr std::uint32_t index_signature(std::uint64_t hash) noexcept {
