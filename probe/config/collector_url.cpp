@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "probe/config/collector_url.hpp"
 
-#include "encoder/nearest_name.hpp"
-
 #include <fmt/core.h>
 
 #include <array>
@@ -10,11 +8,14 @@
 #include <stdexcept>
 #include <string_view>
 
+#include "encoder/nearest_name.hpp"
+
 namespace probe {
 namespace {
 
 constexpr std::string_view kForms =
-    "udp://HOST:PORT, tcp://HOST:PORT, file:///PATH, json:PATH, table:PATH, or a path ending in .ipfix "
+    "udp://HOST:PORT, tcp://HOST:PORT, file:///PATH, json:PATH, table:PATH, or a path ending in "
+    ".ipfix "
     "or .json";
 
 [[noreturn]] void refuse(const std::string& written, const std::string& why) {
@@ -36,17 +37,19 @@ void parse_authority(CollectorOptions& options, std::string_view authority) {
     if (authority.starts_with('[')) {
         const std::size_t end = authority.find(']');
         if (end == std::string_view::npos) {
-            refuse(options.url, "the bracket of the IPv6 address is not closed; write "
-                                "udp://[2001:db8::7]:4739");
+            refuse(options.url,
+                   "the bracket of the IPv6 address is not closed; write "
+                   "udp://[2001:db8::7]:4739");
         }
         options.host = authority.substr(1, end - 1);
         rest = authority.substr(end + 1);
     } else {
         const std::size_t colon = authority.find(':');
-        if (colon != std::string_view::npos && authority.find(':', colon + 1) != std::string_view::npos) {
-            refuse(options.url, fmt::format("an IPv6 address stands in brackets; write {}://[{}]:4739",
-                                            options.transport == TransportKind::udp ? "udp" : "tcp",
-                                            authority));
+        if (colon != std::string_view::npos &&
+            authority.find(':', colon + 1) != std::string_view::npos) {
+            refuse(options.url,
+                   fmt::format("an IPv6 address stands in brackets; write {}://[{}]:4739",
+                               options.transport == TransportKind::udp ? "udp" : "tcp", authority));
         }
         options.host = authority.substr(0, colon);
         rest = authority.substr(options.host.size());
@@ -88,11 +91,11 @@ TransportKind kind_of_scheme(const std::string& written, std::string_view scheme
             return kKinds[i];
         }
     }
-    refuse(written, fmt::format("records cannot be sent by '{}'; did you mean '{}'? Known are {}", scheme,
-                                ipfix::nearest_name(scheme, kSchemes), kForms));
+    refuse(written, fmt::format("records cannot be sent by '{}'; did you mean '{}'? Known are {}",
+                                scheme, ipfix::nearest_name(scheme, kSchemes), kForms));
 }
 
-}  // namespace
+} // namespace
 
 CollectorOptions parse_collector_url(const std::string& written) {
     CollectorOptions options;
@@ -122,9 +125,12 @@ CollectorOptions parse_collector_url(const std::string& written) {
                 }
                 parse_authority(options, rest.substr(2));
                 return options;
-            case TransportKind::file: parse_file(options, rest); return options;
+            case TransportKind::file:
+                parse_file(options, rest);
+                return options;
             case TransportKind::json:
-            case TransportKind::table: break;
+            case TransportKind::table:
+                break;
         }
         return finish(options.transport, rest.empty() ? "-" : rest);
     }
@@ -137,4 +143,4 @@ CollectorOptions parse_collector_url(const std::string& written) {
     refuse(written, fmt::format("where records go is written {}", kForms));
 }
 
-}  // namespace probe
+} // namespace probe

@@ -1,56 +1,22 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "probe/config/command_line.hpp"
 
-#include "encoder/nearest_name.hpp"
-#include "probe/config/probe_config.hpp"
-
-#include <CLI/CLI.hpp>
 #include <fmt/core.h>
 
+#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <array>
 #include <memory>
 #include <stdexcept>
 
+#include "encoder/nearest_name.hpp"
+#include "probe/config/command_help.hpp"
+#include "probe/config/probe_config.hpp"
+
 namespace probe {
 namespace {
 
 constexpr std::uint32_t kWorkersMax = 64;
-
-constexpr const char* kPurpose =
-    "parshall meters the flows of a link: it reads packets from DPDK ports or capture files\n"
-    "and exports flow records as IPFIX (RFC 7011).";
-
-constexpr const char* kExitCodes =
-    "Exit codes:\n"
-    "  0  done\n"
-    "  1  the environment refused: privilege, port, memory, network\n"
-    "  2  the command line or a configuration file is wrong\n"
-    "  3  an input file was cut or broken; what could be read was used\n";
-
-constexpr const char* kRunFooter =
-    "EAL arguments are those of every DPDK program (-l LCORES, -a PCI-ADDRESS, --vdev DEVICE,\n"
-    "--no-huge, -m MB ...) and stand before `--`; without any, `--` may be left out. Only ports named\n"
-    "in the configuration are used. SIGTERM and SIGINT flush all flows and end within 5 s (a second\n"
-    "one ends at once), SIGUSR1 prints statistics.\n\n"
-    "Examples:\n"
-    "  parshall run -l 0-3 -- --config probe.yaml\n"
-    "  parshall run --no-huge --vdev net_af_packet0,iface=eth1,qpairs=2 -- -c probe.yaml\n"
-    "  parshall run -c probe.yaml\n";
-
-constexpr const char* kReadFooter =
-    "Without -o, a terminal gets a table and a pipe gets JSON Lines. Packet time is the clock: the\n"
-    "same file always gives the same records. Needs neither root nor hugepages.\n\n"
-    "Examples:\n"
-    "  parshall read capture.pcap\n"
-    "  parshall read *.pcapng -o flows.ipfix -o json\n"
-    "  parshall read capture.pcap -o udp://192.0.2.7:4739 --templates uniflow --active 5m\n";
-
-constexpr const char* kFooter =
-    "Examples:\n"
-    "  parshall read capture.pcap\n"
-    "  parshall run -l 0-3 -- --config probe.yaml\n\n"
-    "`parshall SUBCOMMAND --help` tells more, and parshall(1) all of it.\n\n";
 
 /// Durations and numbers that CLI11 does not know how to check.
 void add_duration(CLI::App& app, const std::string& name, std::optional<TimeNs>& value,
@@ -72,27 +38,34 @@ void add_duration(CLI::App& app, const std::string& name, std::optional<TimeNs>&
 void add_metering_options(CLI::App& app, CommandLine& line) {
     app.add_option("-c,--config", line.config, "Configuration in YAML; without it, defaults")
         ->type_name("FILE");
-    app.add_option("-o,--output", line.outputs,
-                   "Where records go, instead of the configuration's collectors; may be repeated: table, "
-                   "json (standard output), PATH.ipfix, PATH.json, udp://HOST:PORT, tcp://HOST:PORT")
-        ->type_name("OUT")->allow_extra_args(false);
-    app.add_option("-t,--templates", line.templates,
-                   "A template file or a shipped set (default, uniflow, minimal, wide), instead of the "
-                   "configuration's; may be repeated")
-        ->type_name("SET")->allow_extra_args(false);
-    app.add_option("-f,--filter", line.filter,
-                   "Only packets that match are metered, in pcap-filter(7) syntax; the others are counted")
+    app.add_option(
+           "-o,--output", line.outputs,
+           "Where records go, instead of the configuration's collectors; may be repeated: table, "
+           "json (standard output), PATH.ipfix, PATH.json, udp://HOST:PORT, tcp://HOST:PORT")
+        ->type_name("OUT")
+        ->allow_extra_args(false);
+    app.add_option(
+           "-t,--templates", line.templates,
+           "A template file or a shipped set (default, uniflow, minimal, wide), instead of the "
+           "configuration's; may be repeated")
+        ->type_name("SET")
+        ->allow_extra_args(false);
+    app.add_option(
+           "-f,--filter", line.filter,
+           "Only packets that match are metered, in pcap-filter(7) syntax; the others are counted")
         ->type_name("EXPRESSION");
     add_duration(app, "--idle", line.idle, kIdleLimits, false,
                  "A flow without packets for this long is over (15s)");
     add_duration(app, "--active", line.active, kActiveLimits, false,
                  "A flow that lasts longer is reported in pieces of at most this (60s)");
-    add_duration(app, "--tcp-end", line.tcp_end, kTcpEndLimits, true,
-                 "How long a flow lingers after FIN both ways or RST (2s); `off`: TCP's end is not looked "
-                 "for");
+    add_duration(
+        app, "--tcp-end", line.tcp_end, kTcpEndLimits, true,
+        "How long a flow lingers after FIN both ways or RST (2s); `off`: TCP's end is not looked "
+        "for");
     app.add_option("--flows-max", line.flows_max,
                    "Flows alive at a time, for which memory is taken at start (1048576)")
-        ->type_name("N")->check(CLI::Range(kFlowsMin, kFlowsMax));
+        ->type_name("N")
+        ->check(CLI::Range(kFlowsMin, kFlowsMax));
     app.add_option("--domain-id", line.domain_id, "observationDomainId of all messages (1)")
         ->type_name("N");
     app.add_option_function<std::string>(
@@ -103,58 +76,12 @@ void add_metering_options(CLI::App& app, CommandLine& line) {
                                                   : StatisticsForm::text;
            },
            "The ledger at exit, on standard error: text, json or none")
-        ->type_name("FORM")->check(CLI::IsMember({"text", "json", "none"}));
-    app.add_flag("-q,--quiet", line.quiet, "No progress bar and no ledger, only warnings and errors");
+        ->type_name("FORM")
+        ->check(CLI::IsMember({"text", "json", "none"}));
+    app.add_flag("-q,--quiet", line.quiet,
+                 "No progress bar and no ledger, only warnings and errors");
     app.add_flag("-v,--verbose", line.verbose, "Tell what is set up and how");
 }
-
-constexpr std::size_t kHelpColumn = 28;
-constexpr std::size_t kHelpWidth = 100;
-
-/// Breaks at spaces, so that no line is longer than `width`.
-std::string wrapped(const std::string& text, std::size_t width) {
-    std::string out;
-    for (std::size_t from = 0; from < text.size();) {
-        std::size_t end = text.size();
-        if (end - from > width) {
-            end = text.rfind(' ', from + width);
-        }
-        out += (from == 0 ? "" : "\n") + text.substr(from, end - from);
-        from = end + 1;
-    }
-    return out;
-}
-
-/// One usage line a subcommand, written out, since CLI11's own does not know about EAL arguments, and
-/// options that fit a terminal.
-class HelpFormatter : public CLI::Formatter {
-  public:
-    std::string make_usage(const CLI::App* app, std::string /*name*/) const override {
-        constexpr std::array<std::pair<std::string_view, std::string_view>, 6> kUsages = {{
-            {"parshall", "SUBCOMMAND ..."},
-            {"run", "run [EAL ARGUMENTS] -- [OPTIONS]"},
-            {"read", "read FILE... [OPTIONS]"},
-            {"check", "check FILE"},
-            {"show", "show FILE... [OPTIONS]"},
-            {"elements", "elements [NAME]"},
-        }};
-        for (const auto& [name, usage] : kUsages) {
-            if (app->get_name() == name) {
-                return fmt::format("Usage: parshall {}\n", usage);
-            }
-        }
-        return {};
-    }
-
-    std::string make_option_opts(const CLI::Option* option) const override {
-        const std::string type = option->get_type_name();
-        return type.empty() ? "" : " " + type.substr(0, type.find(':'));  // no validator's own words
-    }
-
-    std::string make_option_desc(const CLI::Option* option) const override {
-        return wrapped(option->get_description(), kHelpWidth - kHelpColumn);
-    }
-};
 
 /// CLI11's tree of subcommands, bound to a CommandLine that it outlives never.
 class Parser {
@@ -164,29 +91,35 @@ class Parser {
         app_.require_subcommand(1);
         const auto formatter = std::make_shared<HelpFormatter>();
         formatter->column_width(kHelpColumn);
-        app_.formatter(formatter);  // before add(): subcommands inherit it
+        app_.formatter(formatter); // before add(): subcommands inherit it
 
         CLI::App* run = add(Subcommand::run, "run", "Meter live ports");
         add_metering_options(*run, line);
         run->footer(kRunFooter);
 
         CLI::App* read = add(Subcommand::read, "read", "Meter capture files (pcap, pcapng)");
-        read->add_option("files", line.files, "Captures, read in this order as one stream of packets")
-            ->type_name("FILE")->required();
+        read->add_option("files", line.files,
+                         "Captures, read in this order as one stream of packets")
+            ->type_name("FILE")
+            ->required();
         add_metering_options(*read, line);
         read->add_option("-w,--workers", line.workers,
                          "Flow tables that are filled side by side (1); the records are the same")
-            ->type_name("N")->check(CLI::Range(1U, kWorkersMax));
+            ->type_name("N")
+            ->check(CLI::Range(1U, kWorkersMax));
         read->footer(kReadFooter);
 
-        app_.footer(kExitCodes);  // what the other subcommands inherit
+        app_.footer(kExitCodes); // what the other subcommands inherit
         CLI::App* check = add(Subcommand::check, "check",
                               "Validate a configuration; print templates, record sizes, memory");
         check->add_option("file", line.config, "The configuration, or a file of templates")
-            ->type_name("FILE")->required();
+            ->type_name("FILE")
+            ->required();
 
         CLI::App* show = add(Subcommand::show, "show", "Decode an IPFIX file");
-        show->add_option("files", line.files, "IPFIX files (RFC 5655)")->type_name("FILE")->required();
+        show->add_option("files", line.files, "IPFIX files (RFC 5655)")
+            ->type_name("FILE")
+            ->required();
         show->add_flag("-j,--json", line.json, "JSON Lines instead of a table");
 
         CLI::App* elements =
@@ -197,7 +130,7 @@ class Parser {
     }
 
     std::optional<ExitMessage> parse(std::vector<std::string> words) {
-        std::reverse(words.begin(), words.end());  // CLI11 takes the next word from the back
+        std::reverse(words.begin(), words.end()); // CLI11 takes the next word from the back
         try {
             app_.parse(std::move(words));
         } catch (const CLI::CallForVersion& version) {
@@ -221,8 +154,9 @@ class Parser {
 
     [[nodiscard]] Subcommand subcommand() const {
         const CLI::App* picked = app_.get_subcommands().front();
-        const auto entry = std::find_if(subcommands_.begin(), subcommands_.end(),
-                                        [picked](const auto& pair) { return pair.first == picked; });
+        const auto entry =
+            std::find_if(subcommands_.begin(), subcommands_.end(),
+                         [picked](const auto& pair) { return pair.first == picked; });
         return entry->second;
     }
 
@@ -267,17 +201,18 @@ class Parser {
             return fmt::format("`parshall {}` has no use for '{}'", app.get_name(), word);
         }
         if (app.get_name() == "run") {
-            return fmt::format("'{}' is not an option of `parshall run`; EAL arguments stand before "
-                               "`--`, as in `parshall run -l 0-3 -- --config probe.yaml`", word);
+            return fmt::format(
+                "'{}' is not an option of `parshall run`; EAL arguments stand before "
+                "`--`, as in `parshall run -l 0-3 -- --config probe.yaml`",
+                word);
         }
-        return fmt::format("`parshall {}` has no option '{}'; did you mean '{}'?", app.get_name(), word,
-                           ipfix::nearest_name(word, known));
+        return fmt::format("`parshall {}` has no option '{}'; did you mean '{}'?", app.get_name(),
+                           word, ipfix::nearest_name(word, known));
     }
 
     ExitMessage wrong_usage(std::string sentence) {
         CLI::App& app = chosen();
-        const std::string hint =
-            app.get_parent() == nullptr ? "" : app.get_name() + " ";
+        const std::string hint = app.get_parent() == nullptr ? "" : app.get_name() + " ";
         return {kExitConfiguration,
                 fmt::format("parshall: {}\nSee `parshall {}--help`.\n", sentence, hint)};
     }
@@ -295,7 +230,9 @@ void split_eal_arguments(std::vector<std::string>& words, std::vector<std::strin
     if (border == words.end()) {
         return;
     }
-    const auto asks_for_help = [](const std::string& word) { return word == "--help" || word == "-h"; };
+    const auto asks_for_help = [](const std::string& word) {
+        return word == "--help" || word == "-h";
+    };
     if (std::any_of(words.begin() + 1, border, asks_for_help)) {
         words = {"run", "--help"};
         return;
@@ -304,9 +241,10 @@ void split_eal_arguments(std::vector<std::string>& words, std::vector<std::strin
     words.erase(words.begin() + 1, border + 1);
 }
 
-}  // namespace
+} // namespace
 
-std::variant<CommandLine, ExitMessage> parse_command_line(const std::vector<std::string>& arguments) {
+std::variant<CommandLine, ExitMessage> parse_command_line(
+    const std::vector<std::string>& arguments) {
     CommandLine line;
     std::vector<std::string> words = arguments;
     split_eal_arguments(words, line.eal);
@@ -323,4 +261,4 @@ std::string complete_help() {
     return Parser(line).all_help();
 }
 
-}  // namespace probe
+} // namespace probe

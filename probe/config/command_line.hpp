@@ -4,22 +4,22 @@
 // Pure: prints nothing, exits nothing, opens nothing.
 #pragma once
 
-#include "probe/packet/packet_batch.hpp"
-
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <variant>
 #include <vector>
 
+#include "probe/packet/packet_batch.hpp"
+
 namespace probe {
 
 /// Exit codes of every subcommand (DESIGN, "The command line").
 enum ExitCode : int {
     kExitDone = 0,
-    kExitEnvironment = 1,    ///< privilege, port, memory, network
-    kExitConfiguration = 2,  ///< wrong usage, wrong YAML
-    kExitBrokenInput = 3,    ///< an input file was cut or broken; what could be read was used
+    kExitEnvironment = 1,   ///< privilege, port, memory, network
+    kExitConfiguration = 2, ///< wrong usage, wrong YAML
+    kExitBrokenInput = 3,   ///< an input file was cut or broken; what could be read was used
 };
 
 enum class Subcommand : std::uint8_t { run, read, check, show, elements };
@@ -27,27 +27,29 @@ enum class StatisticsForm : std::uint8_t { text, json, none };
 
 struct CommandLine {
     Subcommand subcommand = Subcommand::read;
-    std::vector<std::string> eal;        ///< run: everything before `--`, untouched
-    std::string config;                  ///< run, read: --config; check: FILE; empty: defaults
-    std::vector<std::string> files;      ///< read: captures; show: IPFIX files
-    std::vector<std::string> outputs;    ///< -o, as written (parse_collector_url); replace the YAML's collectors
-    std::vector<std::string> templates;  ///< --templates, as written (find_template_file); replace the YAML's
-    std::string filter;                  ///< read, run: pcap-filter; packets that do not match are ignored
-    std::string element;                 ///< elements: NAME, or empty for all
+    std::vector<std::string> eal;   ///< run: everything before `--`, untouched
+    std::string config;             ///< run, read: --config; check: FILE; empty: defaults
+    std::vector<std::string> files; ///< read: captures; show: IPFIX files
+    std::vector<std::string>
+        outputs; ///< -o, as written (parse_collector_url); replace the YAML's collectors
+    std::vector<std::string>
+        templates;       ///< --templates, as written (find_template_file); replace the YAML's
+    std::string filter;  ///< read, run: pcap-filter; packets that do not match are ignored
+    std::string element; ///< elements: NAME, or empty for all
     std::optional<TimeNs> idle;
     std::optional<TimeNs> active;
-    std::optional<TimeNs> tcp_end;       ///< kNever for "off"
+    std::optional<TimeNs> tcp_end; ///< kNever for "off"
     std::optional<std::uint64_t> flows_max;
     std::optional<std::uint32_t> domain_id;
-    std::uint32_t workers = 1;           ///< read: flow tables filled in parallel
+    std::uint32_t workers = 1; ///< read: flow tables filled in parallel
     StatisticsForm statistics = StatisticsForm::text;
-    bool json = false;                   ///< show: JSON Lines instead of a table
-    bool quiet = false;                  ///< no progress bar, no statistics on success
+    bool json = false;  ///< show: JSON Lines instead of a table
+    bool quiet = false; ///< no progress bar, no statistics on success
     bool verbose = false;
 };
 
-/// Nothing to do but print: help and version (exit 0, standard output), wrong usage (exit 2, standard
-/// error, one sentence and a hint).
+/// Nothing to do but print: help and version (exit 0, standard output), wrong usage (exit 2,
+/// standard error, one sentence and a hint).
 struct ExitMessage {
     int exit_code = kExitDone;
     std::string text;
@@ -60,4 +62,4 @@ struct ExitMessage {
 /// All help texts in one string (the test compares the manual page with it).
 [[nodiscard]] std::string complete_help();
 
-}  // namespace probe
+} // namespace probe

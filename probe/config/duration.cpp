@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "encoder/yaml_document.hpp"
-#include "probe/config/probe_config.hpp"
-
 #include <fmt/core.h>
 
 #include <array>
 #include <charconv>
 #include <stdexcept>
+
+#include "encoder/yaml_document.hpp"
+#include "probe/config/probe_config.hpp"
 
 namespace probe {
 namespace {
@@ -26,8 +26,8 @@ constexpr std::array<Unit, 7> kUnits = {{{"ns", 1},
 /// False: not a number with a unit, or more than a TimeNs holds.
 bool scan(std::string_view text, TimeNs& ns) {
     double number = 0;
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number,
-                                              std::chars_format::fixed);
+    const auto [end, error] =
+        std::from_chars(text.data(), text.data() + text.size(), number, std::chars_format::fixed);
     if (error != std::errc{} || number < 0) {
         return false;
     }
@@ -42,7 +42,7 @@ bool scan(std::string_view text, TimeNs& ns) {
     return false;
 }
 
-}  // namespace
+} // namespace
 
 TimeNs parse_duration(std::string_view text, DurationLimits limits, bool off_allowed) {
     if (off_allowed && text == "off") {
@@ -57,4 +57,4 @@ TimeNs parse_duration(std::string_view text, DurationLimits limits, bool off_all
         ipfix::duration_text(limits.max), off_allowed ? ", or off" : "", text));
 }
 
-}  // namespace probe
+} // namespace probe

@@ -25,9 +25,10 @@ unsigned checked(int lcore, const char* role, std::span<const unsigned> enabled)
     }
     std::vector<unsigned> sorted(enabled.begin(), enabled.end());
     std::sort(sorted.begin(), sorted.end());
-    throw LcorePlanError(fmt::format(
-        "lcores.{}: lcore {} is not one of the EAL's ({}); name one of these, or start with `-l {},{}`",
-        role, id, fmt::join(sorted, ", "), fmt::join(sorted, ","), id));
+    throw LcorePlanError(
+        fmt::format("lcores.{}: lcore {} is not one of the EAL's ({}); name one of these, or start "
+                    "with `-l {},{}`",
+                    role, id, fmt::join(sorted, ", "), fmt::join(sorted, ","), id));
 }
 
 /// The first lcore that none of the written roles takes; else `otherwise`.
@@ -41,7 +42,8 @@ unsigned first_free(std::span<const unsigned> enabled, const std::vector<unsigne
     return otherwise;
 }
 
-Placement place(std::span<const unsigned> enabled, const LcoreOptions& options, std::size_t queues) {
+Placement place(std::span<const unsigned> enabled, const LcoreOptions& options,
+                std::size_t queues) {
     Placement placement{};
     std::vector<unsigned> taken;
     for (const int lcore : options.workers) {
@@ -57,15 +59,15 @@ Placement place(std::span<const unsigned> enabled, const LcoreOptions& options, 
         taken.push_back(placement.housekeeping =
                             checked(options.housekeeping, "housekeeping", enabled));
     }
-    // With one or two lcores the first is the worker's. With more, the exporter and housekeeping take at
-    // most two, so that one is left for a worker below.
+    // With one or two lcores the first is the worker's. With more, the exporter and housekeeping
+    // take at most two, so that one is left for a worker below.
     if (placement.workers.empty() && enabled.size() < kLcoresForAllRoles) {
         placement.workers.push_back(first_free(enabled, taken, enabled.front()));
         taken.push_back(placement.workers.front());
     }
     if (!has_exporter) {
-        placement.exporter = first_free(
-            enabled, taken, has_housekeeping ? placement.housekeeping : enabled.front());
+        placement.exporter =
+            first_free(enabled, taken, has_housekeeping ? placement.housekeeping : enabled.front());
         taken.push_back(placement.exporter);
     }
     if (!has_housekeeping) {
@@ -94,25 +96,30 @@ void deal_queues(LcorePlan& plan, std::span<const std::uint16_t> queues_per_poin
     }
     if (!by_number && queues_per_point.size() > 1) {
         plan.warnings.emplace_back(
-            "the points have fewer queues than there are workers: the two directions of a flow that "
-            "arrive on different points are metered apart; give every point as many queues as workers "
+            "the points have fewer queues than there are workers: the two directions of a flow "
+            "that "
+            "arrive on different points are metered apart; give every point as many queues as "
+            "workers "
             "where that matters");
     }
 }
 
-}  // namespace
+} // namespace
 
 LcorePlan plan_lcores(std::span<const unsigned> eal_lcores, const LcoreOptions& options,
                       std::span<const std::uint16_t> queues_per_point) {
     const std::size_t queues =
         std::accumulate(queues_per_point.begin(), queues_per_point.end(), std::size_t{0});
     if (eal_lcores.empty() || queues == 0) {
-        throw LcorePlanError("there is no receive queue to read: name a port in observation.points");
+        throw LcorePlanError(
+            "there is no receive queue to read: name a port in observation.points");
     }
     if (options.workers.size() > queues) {
-        throw LcorePlanError(fmt::format(
-            "lcores.workers: {} workers, but only {} receive queue{}; name fewer workers, or give the "
-            "points more `queues`", options.workers.size(), queues, queues == 1 ? "" : "s"));
+        throw LcorePlanError(
+            fmt::format("lcores.workers: {} workers, but only {} receive queue{}; name fewer "
+                        "workers, or give the "
+                        "points more `queues`",
+                        options.workers.size(), queues, queues == 1 ? "" : "s"));
     }
     const Placement placement = place(eal_lcores, options, queues);
 
@@ -156,9 +163,9 @@ std::string to_table(const LcorePlan& plan, std::span<const std::string> point_n
         if (roles.exporter) {
             names.emplace_back("exporter");
         }
-        std::string line = fmt::format("{:>5}  {:<32}  {}", roles.lcore,
-                                       fmt::to_string(fmt::join(names, ", ")),
-                                       fmt::to_string(fmt::join(queues, " ")));
+        std::string line =
+            fmt::format("{:>5}  {:<32}  {}", roles.lcore, fmt::to_string(fmt::join(names, ", ")),
+                        fmt::to_string(fmt::join(queues, " ")));
         line.erase(line.find_last_not_of(' ') + 1);
         table += line + '\n';
     }
@@ -169,4 +176,4 @@ std::string to_table(const LcorePlan& plan, std::span<const std::string> point_n
     return table;
 }
 
-}  // namespace probe
+} // namespace probe

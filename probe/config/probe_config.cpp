@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "probe/config/probe_config.hpp"
 
-#include "encoder/yaml_document.hpp"
-#include "probe/config/collector_url.hpp"
-
 #include <fmt/core.h>
 
 #include <algorithm>
 #include <filesystem>
 #include <limits>
 #include <stdexcept>
+
+#include "encoder/yaml_document.hpp"
+#include "probe/config/collector_url.hpp"
 
 namespace probe {
 namespace {
@@ -18,12 +18,12 @@ using ipfix::YamlNode;
 
 constexpr std::uint32_t kRecordQueueMin = 64;
 constexpr std::uint32_t kRecordQueueMax = 16'777'216;
-constexpr std::uint16_t kQueuesMax = 1024;           // RTE_MAX_QUEUES_PER_PORT
+constexpr std::uint16_t kQueuesMax = 1024; // RTE_MAX_QUEUES_PER_PORT
 constexpr std::uint16_t kDescriptorsMin = 32;
 constexpr std::uint16_t kDescriptorsMax = 32'768;
-constexpr std::uint16_t kMtuMin = 68;                // RFC 791
-constexpr std::size_t kPortNameOctetsMax = 63;       // RTE_ETH_NAME_MAX_LEN less its zero
-constexpr std::uint32_t kUdpPayloadMin = 128;        // a message header, a set header, a small record
+constexpr std::uint16_t kMtuMin = 68;          // RFC 791
+constexpr std::size_t kPortNameOctetsMax = 63; // RTE_ETH_NAME_MAX_LEN less its zero
+constexpr std::uint32_t kUdpPayloadMin = 128;  // a message header, a set header, a small record
 constexpr std::uint32_t kUdpPayloadMax = 65'507;
 constexpr int kLcoresMax = 1024;
 constexpr std::uint64_t kQueueOctetsMin = 64 * 1024;
@@ -40,7 +40,8 @@ void when(const YamlNode& map, std::string_view key, Read read) {
 template <typename Number>
 void take_uint(const YamlNode& map, std::string_view key, Number& value, std::uint64_t min,
                std::uint64_t max = std::numeric_limits<Number>::max()) {
-    when(map, key, [&](const YamlNode& node) { value = static_cast<Number>(node.as_uint(min, max)); });
+    when(map, key,
+         [&](const YamlNode& node) { value = static_cast<Number>(node.as_uint(min, max)); });
 }
 
 void take_duration(const YamlNode& map, std::string_view key, TimeNs& value, DurationLimits limits,
@@ -61,27 +62,32 @@ std::string read_port(const YamlNode& node) {
     std::string port = node.as_string();
     const std::string name = port_name(port);
     if (name.size() > kPortNameOctetsMax) {
-        throw node.error(fmt::format("expected a port's name of at most {} characters", kPortNameOctetsMax));
+        throw node.error(
+            fmt::format("expected a port's name of at most {} characters", kPortNameOctetsMax));
     }
     if (name.find_first_not_of("0123456789") == std::string::npos) {
-        throw node.error(fmt::format("ports are named, not numbered; write the PCI address (as "
-                                     "0000:01:00.0, in quotes) or a virtual device's name, not {}", name));
+        throw node.error(
+            fmt::format("ports are named, not numbered; write the PCI address (as "
+                        "0000:01:00.0, in quotes) or a virtual device's name, not {}",
+                        name));
     }
     if (port.find_first_of(" \t") != std::string::npos) {
         throw node.error(fmt::format("a port's name has no spaces, found '{}'", port));
     }
     const bool is_virtual = name.starts_with("net_") || name.starts_with("eth_");
     if (!is_virtual && name.find_first_of(":.") == std::string::npos) {
-        throw node.error(fmt::format("'{}' looks like a kernel's interface; write "
-                                     "net_af_packet0,iface={} to read it through the kernel, or the PCI "
-                                     "address of the port", name, name));
+        throw node.error(
+            fmt::format("'{}' looks like a kernel's interface; write "
+                        "net_af_packet0,iface={} to read it through the kernel, or the PCI "
+                        "address of the port",
+                        name, name));
     }
     return port;
 }
 
 ObservationPointOptions read_point(const YamlNode& node) {
-    node.check_keys({"port", "queues", "descriptors", "interface_index", "direction", "promiscuous",
-                     "mtu"});
+    node.check_keys(
+        {"port", "queues", "descriptors", "interface_index", "direction", "promiscuous", "mtu"});
     ObservationPointOptions point;
     point.port = read_port(node.at("port"));
     take_uint(node, "queues", point.queues, 1, kQueuesMax);
@@ -111,9 +117,10 @@ void read_observation(const YamlNode& node, ObservationOptions& options) {
             ObservationPointOptions point = read_point(item);
             for (const ObservationPointOptions& other : options.points) {
                 if (port_name(other.port) == port_name(point.port)) {
-                    throw item.at("port").error(fmt::format(
-                        "{} is observed already; a port is one observation point, give it more `queues`",
-                        port_name(point.port)));
+                    throw item.at("port").error(
+                        fmt::format("{} is observed already; a port is one observation point, give "
+                                    "it more `queues`",
+                                    port_name(point.port)));
                 }
             }
             options.points.push_back(std::move(point));
@@ -122,12 +129,13 @@ void read_observation(const YamlNode& node, ObservationOptions& options) {
 }
 
 void read_metering(const YamlNode& node, MeteringOptions& options, const std::string& directory) {
-    node.check_keys({"flows_max", "ipv6_share", "timeouts", "sweep", "when_full", "templates",
-                     "record_queue"});
+    node.check_keys(
+        {"flows_max", "ipv6_share", "timeouts", "sweep", "when_full", "templates", "record_queue"});
     take_uint(node, "flows_max", options.flows_max, kFlowsMin, kFlowsMax);
     take_uint(node, "record_queue", options.record_queue, kRecordQueueMin, kRecordQueueMax);
     take_duration(node, "sweep", options.sweep, {10 * kNsPerMs, 60 * kNsPerSecond});
-    when(node, "ipv6_share", [&](const YamlNode& value) { options.ipv6_share = value.as_double(0, 1); });
+    when(node, "ipv6_share",
+         [&](const YamlNode& value) { options.ipv6_share = value.as_double(0, 1); });
     when(node, "when_full", [&](const YamlNode& value) {
         options.when_full = static_cast<WhenFull>(value.as_one_of({"evict", "refuse"}));
     });
@@ -156,7 +164,8 @@ void read_metering(const YamlNode& node, MeteringOptions& options, const std::st
             }
         }
         if (options.template_files.empty()) {
-            throw list.error("at least one template is needed; write [default], or leave the key out");
+            throw list.error(
+                "at least one template is needed; write [default], or leave the key out");
         }
     });
 }
@@ -188,27 +197,31 @@ void read_exporting(const YamlNode& node, ExportOptions& options) {
                      "queue_octets", "reconnect_min", "reconnect_max", "udp_payload", "shutdown"});
     when(node, "collectors",
          [&](const YamlNode& list) { read_collectors(list, options.collectors); });
-    take_duration(node, "template_refresh", options.template_refresh, {kNsPerSecond, 24 * kNsPerHour});
+    take_duration(node, "template_refresh", options.template_refresh,
+                  {kNsPerSecond, 24 * kNsPerHour});
     take_uint(node, "template_refresh_messages", options.template_refresh_messages, 0);
     take_duration(node, "message_delay", options.message_delay, {kNsPerMs, 60 * kNsPerSecond});
     take_duration(node, "reconnect_min", options.reconnect_min, {10 * kNsPerMs, kNsPerHour});
     take_duration(node, "reconnect_max", options.reconnect_max, {10 * kNsPerMs, 24 * kNsPerHour});
     take_duration(node, "shutdown", options.shutdown, {0, 300 * kNsPerSecond});
     when(node, "queue_octets", [&](const YamlNode& value) {
-        options.queue_octets = static_cast<std::uint32_t>(value.as_size(
-            kQueueOctetsMin, std::numeric_limits<std::uint32_t>::max()));
+        options.queue_octets = static_cast<std::uint32_t>(
+            value.as_size(kQueueOctetsMin, std::numeric_limits<std::uint32_t>::max()));
     });
     when(node, "udp_payload", [&](const YamlNode& value) {
         options.udp_payload = static_cast<std::uint32_t>(value.as_uint(0, kUdpPayloadMax));
         if (options.udp_payload != 0 && options.udp_payload < kUdpPayloadMin) {
-            throw value.error(fmt::format("expected 0 (by the route's MTU) or {} to {} octets, found {}",
-                                          kUdpPayloadMin, kUdpPayloadMax, options.udp_payload));
+            throw value.error(
+                fmt::format("expected 0 (by the route's MTU) or {} to {} octets, found {}",
+                            kUdpPayloadMin, kUdpPayloadMax, options.udp_payload));
         }
     });
     if (options.reconnect_max < options.reconnect_min) {
-        throw node.error(fmt::format("reconnect_max ({}) is less than reconnect_min ({}); write it at "
-                                     "least as long", ipfix::duration_text(options.reconnect_max),
-                                     ipfix::duration_text(options.reconnect_min)));
+        throw node.error(
+            fmt::format("reconnect_max ({}) is less than reconnect_min ({}); write it at "
+                        "least as long",
+                        ipfix::duration_text(options.reconnect_max),
+                        ipfix::duration_text(options.reconnect_min)));
     }
 }
 
@@ -221,7 +234,8 @@ void read_lcores(const YamlNode& node, LcoreOptions& options) {
             const int lcore = static_cast<int>(item.as_uint(0, kLcoresMax - 1));
             if (std::find(options.workers.begin(), options.workers.end(), lcore) !=
                 options.workers.end()) {
-                throw item.error(fmt::format("lcore {} is a worker already; name each lcore once", lcore));
+                throw item.error(
+                    fmt::format("lcore {} is a worker already; name each lcore once", lcore));
             }
             options.workers.push_back(lcore);
         }
@@ -231,7 +245,7 @@ void read_lcores(const YamlNode& node, LcoreOptions& options) {
     });
 }
 
-}  // namespace
+} // namespace
 
 ProbeConfig default_probe_config() {
     ProbeConfig config;
@@ -260,12 +274,14 @@ ProbeConfig load_probe_config(const std::string& path) {
 std::string timeout_complaint(const MeteringOptions& options) {
     const TimeNs shortest = std::min(options.timeouts.idle, options.timeouts.active);
     if (options.sweep > shortest) {
-        return fmt::format("the sweep ({}) is longer than the {} timeout ({}), which it could not keep; "
-                           "write sweep: {} or less", ipfix::duration_text(options.sweep),
-                           options.timeouts.idle <= options.timeouts.active ? "idle" : "active",
-                           ipfix::duration_text(shortest), ipfix::duration_text(shortest));
+        return fmt::format(
+            "the sweep ({}) is longer than the {} timeout ({}), which it could not keep; "
+            "write sweep: {} or less",
+            ipfix::duration_text(options.sweep),
+            options.timeouts.idle <= options.timeouts.active ? "idle" : "active",
+            ipfix::duration_text(shortest), ipfix::duration_text(shortest));
     }
     return {};
 }
 
-}  // namespace probe
+} // namespace probe

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Where template files are found. The shipped sets have plain names; everything else is a path.
-#include "encoder/nearest_name.hpp"
-#include "probe/config/probe_config.hpp"
-
 #include <fmt/core.h>
 
 #include <array>
 #include <filesystem>
 #include <stdexcept>
+
+#include "encoder/nearest_name.hpp"
+#include "probe/config/probe_config.hpp"
 
 namespace probe {
 namespace {
@@ -25,22 +25,24 @@ bool is_plain_name(std::string_view written) {
 std::string find_shipped(std::string_view name) {
     std::error_code ignored;
     const fs::path program = fs::read_symlink("/proc/self/exe", ignored).parent_path();
-    const std::array<fs::path, 5> places = {
-        program / "templates", program / ".." / "templates",
-        program / ".." / "share" / "parshall" / "templates", PARSHALL_TEMPLATES_INSTALLED,
-        PARSHALL_TEMPLATES_SOURCE};
+    const std::array<fs::path, 5> places = {program / "templates", program / ".." / "templates",
+                                            program / ".." / "share" / "parshall" / "templates",
+                                            PARSHALL_TEMPLATES_INSTALLED,
+                                            PARSHALL_TEMPLATES_SOURCE};
     for (const fs::path& place : places) {
         const fs::path file = place / fmt::format("{}.yaml", name);
         if (fs::is_regular_file(file, ignored)) {
             return file.lexically_normal();
         }
     }
-    throw std::invalid_argument(fmt::format(
-        "the shipped template set '{}' is not where it was installed ({}); install parshall again or "
-        "name a template file", name, PARSHALL_TEMPLATES_INSTALLED));
+    throw std::invalid_argument(
+        fmt::format("the shipped template set '{}' is not where it was installed ({}); install "
+                    "parshall again or "
+                    "name a template file",
+                    name, PARSHALL_TEMPLATES_INSTALLED));
 }
 
-}  // namespace
+} // namespace
 
 std::string find_template_file(const std::string& written, const std::string& directory) {
     for (const std::string_view set : kShippedSets) {
@@ -58,10 +60,11 @@ std::string find_template_file(const std::string& written, const std::string& di
         return path.lexically_normal();
     }
     if (is_plain_name(written) && !fs::exists(status)) {
-        throw std::invalid_argument(fmt::format(
-            "there is no template set '{}'; did you mean '{}'? (shipped: default, uniflow, minimal, "
-            "wide; or the path of a file)",
-            written, ipfix::nearest_name(written, kShippedSets)));
+        throw std::invalid_argument(
+            fmt::format("there is no template set '{}'; did you mean '{}'? (shipped: default, "
+                        "uniflow, minimal, "
+                        "wide; or the path of a file)",
+                        written, ipfix::nearest_name(written, kShippedSets)));
     }
     if (fs::is_directory(status)) {
         throw std::invalid_argument(
@@ -72,4 +75,4 @@ std::string find_template_file(const std::string& written, const std::string& di
         written, written == path ? "" : " beside the configuration"));
 }
 
-}  // namespace probe
+} // namespace probe

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The only place that puts EAL arguments together. Pure but for the process's CPU set.
-#include "probe/observation/eal_session.hpp"
-
 #include <sched.h>
 
 #include <algorithm>
 #include <cctype>
 #include <initializer_list>
 #include <string_view>
+
+#include "probe/observation/eal_session.hpp"
 
 namespace probe {
 namespace {
@@ -23,7 +23,8 @@ std::string_view option_name(std::string_view argument) {
     return argument[1] == '-' ? argument.substr(0, argument.find('=')) : argument.substr(0, 2);
 }
 
-/// Long and short spellings that mean the same, and the ways to name lcores, of which the EAL takes one.
+/// Long and short spellings that mean the same, and the ways to name lcores, of which the EAL takes
+/// one.
 std::string_view option_group(std::string_view name) {
     if (name == "-l" || name == "-c" || name == "-s" || name == "-S" || name == "--lcores") {
         return "lcores";
@@ -42,14 +43,16 @@ bool may_repeat(std::string_view group) {
            group == "--log-level";
 }
 
-bool has(const std::vector<std::string>& arguments, std::initializer_list<std::string_view> groups) {
+bool has(const std::vector<std::string>& arguments,
+         std::initializer_list<std::string_view> groups) {
     return std::any_of(arguments.begin(), arguments.end(), [&](const std::string& argument) {
         const std::string_view group = option_group(option_name(argument));
         return std::find(groups.begin(), groups.end(), group) != groups.end();
     });
 }
 
-/// The value of every occurrence of an option, up to its first comma: "-a X,opt=1", "-aX", "--vdev=X", "--vdev X".
+/// The value of every occurrence of an option, up to its first comma: "-a X,opt=1", "-aX",
+/// "--vdev=X", "--vdev X".
 std::vector<std::string> device_names(const std::vector<std::string>& arguments,
                                       std::string_view group) {
     std::vector<std::string> names;
@@ -133,7 +136,7 @@ void add_devices(std::vector<std::string>& out, const std::vector<std::string>& 
     }
 }
 
-}  // namespace
+} // namespace
 
 bool is_pci_address(const std::string& port) noexcept {
     // [dddd:]bb:dd.f in hexadecimal digits; the domain may have up to eight.
@@ -166,7 +169,8 @@ std::vector<std::string> live_eal_arguments(const std::vector<std::string>& from
     given.insert(given.end(), from_command_line.begin(), from_command_line.end());
 
     std::vector<std::string> out;
-    // Nothing left on a hugetlbfs mount after kill -9, unless the operator shares memory on purpose.
+    // Nothing left on a hugetlbfs mount after kill -9, unless the operator shares memory on
+    // purpose.
     if (!has(given, {"--in-memory", "--file-prefix", "--huge-dir", "--huge-unlink", "--legacy-mem",
                      "--proc-type", "--no-shconf"})) {
         // --no-huge is legacy memory to the EAL, which it does not take together with --in-memory.
@@ -176,8 +180,7 @@ std::vector<std::string> live_eal_arguments(const std::vector<std::string>& from
         out.emplace_back("--no-telemetry");
     }
     if (has(given, {"--no-huge"}) && !has(given, {"-m"})) {
-        out.insert(out.end(),
-                   {"-m", std::to_string(memory_mb == 0 ? kNoHugeMemoryMb : memory_mb)});
+        out.insert(out.end(), {"-m", std::to_string(memory_mb == 0 ? kNoHugeMemoryMb : memory_mb)});
     }
     add_devices(out, given, ports);
     out.insert(out.end(), given.begin(), given.end());
@@ -185,8 +188,13 @@ std::vector<std::string> live_eal_arguments(const std::vector<std::string>& from
 }
 
 std::vector<std::string> offline_eal_arguments(std::uint32_t memory_mb) {
-    return {"--no-huge", "--no-shconf", "--no-pci", "--no-telemetry",
-            "--lcores=0@(" + cpus_of_this_process() + ")", "-m", std::to_string(memory_mb)};
+    return {"--no-huge",
+            "--no-shconf",
+            "--no-pci",
+            "--no-telemetry",
+            "--lcores=0@(" + cpus_of_this_process() + ")",
+            "-m",
+            std::to_string(memory_mb)};
 }
 
-}  // namespace probe
+} // namespace probe

@@ -2,14 +2,13 @@
 #include "probe/observation/eal_session.hpp"
 
 #include <fcntl.h>
-#include <sys/mman.h>
-#include <unistd.h>
-
 #include <rte_eal.h>
 #include <rte_errno.h>
 #include <rte_lcore.h>
 #include <rte_log.h>
 #include <rte_version.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -24,12 +23,13 @@ namespace probe {
 namespace {
 
 /// What the EAL prints while it starts. Its usage text goes to standard output, where only records
-/// belong, and is dropped; its reasons go to standard error and are held back, so that a failure can
-/// be told in one sentence.
+/// belong, and is dropped; its reasons go to standard error and are held back, so that a failure
+/// can be told in one sentence.
 class HeldOutput {
   public:
     HeldOutput()
-        : held_(memfd_create("eal", MFD_CLOEXEC)), nothing_(open("/dev/null", O_WRONLY | O_CLOEXEC)) {
+        : held_(memfd_create("eal", MFD_CLOEXEC)),
+          nothing_(open("/dev/null", O_WRONLY | O_CLOEXEC)) {
         std::fflush(stdout);
         std::fflush(stderr);
         saved_output_ = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3);
@@ -54,7 +54,8 @@ class HeldOutput {
         std::string all;
         std::array<char, 4096> buffer{};
         ssize_t n = 0;
-        while ((n = pread(held_, buffer.data(), buffer.size(), static_cast<off_t>(all.size()))) > 0) {
+        while ((n = pread(held_, buffer.data(), buffer.size(), static_cast<off_t>(all.size()))) >
+               0) {
             all.append(buffer.data(), static_cast<std::size_t>(n));
         }
         return all;
@@ -66,7 +67,7 @@ class HeldOutput {
             dup2(saved, descriptor);
             close(saved);
         } else {
-            close(descriptor);  // as it was before
+            close(descriptor); // as it was before
         }
     }
 
@@ -76,9 +77,9 @@ class HeldOutput {
     int saved_error_ = -1;
 };
 
-/// For others than root the EAL makes /tmp/dpdk, which then belongs to the first user who did so and
-/// stops the next one. Nothing is kept there (--no-shconf, --in-memory), so a directory of our own
-/// serves while the EAL starts.
+/// For others than root the EAL makes /tmp/dpdk, which then belongs to the first user who did so
+/// and stops the next one. Nothing is kept there (--no-shconf, --in-memory), so a directory of our
+/// own serves while the EAL starts.
 class RuntimeDirectory {
   public:
     RuntimeDirectory() {
@@ -120,7 +121,8 @@ constexpr const char* kHugepageRemedy =
 long free_hugepages() {
     long total = -1;
     std::error_code ignored;
-    for (const auto& size : std::filesystem::directory_iterator("/sys/kernel/mm/hugepages", ignored)) {
+    for (const auto& size :
+         std::filesystem::directory_iterator("/sys/kernel/mm/hugepages", ignored)) {
         long pages = 0;
         if (std::ifstream(size.path() / "free_hugepages") >> pages) {
             total = std::max(total, 0L) + pages;
@@ -174,12 +176,15 @@ std::string explain_failure(int error, const std::string& output) {
     }
     const std::string start = "the EAL did not start (" + reason + "): ";
     if (output.find("failed to parse device") != std::string::npos) {
-        return start + "a virtual device is named DRIVER and a number, as in net_af_packet0; its driver "
-                       "is a library in DPDK's directory of drivers (`-d DIR` names another)";
+        return start +
+               "a virtual device is named DRIVER and a number, as in net_af_packet0; its driver "
+               "is a library in DPDK's directory of drivers (`-d DIR` names another)";
     }
-    if (output.find("lcore") != std::string::npos || output.find("core list") != std::string::npos ||
+    if (output.find("lcore") != std::string::npos ||
+        output.find("core list") != std::string::npos ||
         output.find("coremask") != std::string::npos) {
-        return start + "name lcores on CPUs that this process may use (`taskset -cp $$` lists them)";
+        return start +
+               "name lcores on CPUs that this process may use (`taskset -cp $$` lists them)";
     }
     if (output.find("hugepage") != std::string::npos || error == ENOMEM) {
         return start + kHugepageRemedy;
@@ -188,16 +193,16 @@ std::string explain_failure(int error, const std::string& output) {
         return start + "start as root, or see README, \"Privileges\", for the capabilities needed";
     }
     if (error == EALREADY) {
-        return "the EAL was started before in this process: DPDK starts once only, restart the program";
+        return "the EAL was started before in this process: DPDK starts once only, restart the "
+               "program";
     }
     return start + "check the EAL arguments";
 }
 
-}  // namespace
+} // namespace
 
 EalSession::EalSession(const std::vector<std::string>& arguments) {
-    const bool asked_for_help =
-        names_option(arguments, "--help") || names_option(arguments, "-h");
+    const bool asked_for_help = names_option(arguments, "--help") || names_option(arguments, "-h");
     if (!names_option(arguments, "--no-huge") && !asked_for_help && free_hugepages() == 0) {
         throw EalError(std::string("there are no free hugepages: ") + kHugepageRemedy);
     }
@@ -215,10 +220,10 @@ EalSession::EalSession(const std::vector<std::string>& arguments) {
     std::string output;
     int parsed = 0;
     if (asked_for_help) {
-        parsed = rte_eal_init(static_cast<int>(words.size()), argv.data());  // prints and exits
+        parsed = rte_eal_init(static_cast<int>(words.size()), argv.data()); // prints and exits
     } else {
-        const bool keeps_files = !names_option(arguments, "--no-shconf") &&
-                                 !names_option(arguments, "--in-memory");
+        const bool keeps_files =
+            !names_option(arguments, "--no-shconf") && !names_option(arguments, "--in-memory");
         std::optional<RuntimeDirectory> runtime_directory;
         if (!keeps_files) {
             runtime_directory.emplace();
@@ -252,4 +257,4 @@ std::string EalSession::version() {
     return rte_version();
 }
 
-}  // namespace probe
+} // namespace probe

@@ -60,14 +60,15 @@ bool belongs(int descriptor, int family, unsigned if_index) {
     sockaddr_storage address{};
     length = sizeof address;
     // getsockname wants the general type; the storage is aligned for every one of them.
-    if (getsockname(descriptor, static_cast<sockaddr*>(static_cast<void*>(&address)), &length) != 0) {
+    if (getsockname(descriptor, static_cast<sockaddr*>(static_cast<void*>(&address)), &length) !=
+        0) {
         return false;
     }
     const auto* link = static_cast<const sockaddr_ll*>(static_cast<const void*>(&address));
     return link->sll_ifindex == static_cast<int>(if_index);
 }
 
-}  // namespace
+} // namespace
 
 std::vector<int> open_sockets(int family, unsigned if_index) {
     std::vector<int> found;
@@ -97,7 +98,7 @@ void KernelDrops::watch(int family, const std::vector<int>& sockets) {
         }
     }
     if (family_ == AF_PACKET) {
-        (void)packets();  // what was dropped before anybody could read
+        (void)packets(); // what was dropped before anybody could read
     }
     dropped_ = 0;
 }
@@ -130,4 +131,4 @@ std::uint64_t KernelDrops::packets() noexcept {
     return dropped_;
 }
 
-}  // namespace probe
+} // namespace probe

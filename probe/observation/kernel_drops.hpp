@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Packets that the kernel dropped between an interface and a driver that reads it through a socket.
-// DPDK 22.11 hides them: net_af_packet and net_tap report none, net_af_xdp not those of a full ring.
+// DPDK 22.11 hides them: net_af_packet and net_tap report none, net_af_xdp not those of a full
+// ring.
 #pragma once
 
 #include <cstdint>
@@ -13,8 +14,8 @@ namespace probe {
 /// `if_index`; AF_XDP sockets cannot be asked).
 [[nodiscard]] std::vector<int> open_sockets(int family, unsigned if_index);
 
-/// Thread: one at a time (the caller's lock). Holds duplicates of the sockets, so that the counts can
-/// still be read when the driver has closed its own.
+/// Thread: one at a time (the caller's lock). Holds duplicates of the sockets, so that the counts
+/// can still be read when the driver has closed its own.
 class KernelDrops {
   public:
     KernelDrops() = default;
@@ -32,9 +33,9 @@ class KernelDrops {
 
   private:
     int family_ = 0;
-    std::string tap_counter_;  ///< path of the counter's file
+    std::string tap_counter_; ///< path of the counter's file
     std::vector<int> sockets_;
     std::uint64_t dropped_ = 0;
 };
 
-}  // namespace probe
+} // namespace probe

@@ -1,14 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "probe/observation/observation_point.hpp"
 
-#include "probe/observation/queue_symmetry.hpp"
-
+#include <fmt/core.h>
 #include <rte_errno.h>
 #include <rte_ethdev.h>
 #include <rte_mbuf.h>
-
-#include <fmt/core.h>
-
 #include <sys/socket.h>
 
 #include <algorithm>
@@ -16,20 +12,22 @@
 #include <bit>
 #include <cstring>
 
+#include "probe/observation/queue_symmetry.hpp"
+
 namespace probe {
 namespace {
 
 constexpr std::uint64_t kWantedRss =
     RTE_ETH_RSS_IP | RTE_ETH_RSS_TCP | RTE_ETH_RSS_UDP | RTE_ETH_RSS_SCTP;
-constexpr std::uint8_t kUsualRssKeyOctets = 40;  // where the device does not say
-constexpr std::uint16_t kTransmitDescriptors = 64;  // nothing is sent, but drivers want the ring
+constexpr std::uint8_t kUsualRssKeyOctets = 40;    // where the device does not say
+constexpr std::uint16_t kTransmitDescriptors = 64; // nothing is sent, but drivers want the ring
 constexpr std::uint32_t kMempoolCache = 256;
 /// A mempool cache grows to one and a half of its size before it gives back.
 constexpr std::uint32_t kMbufsBesideDescriptors = kBurstPackets + kMempoolCache * 3 / 2;
-constexpr std::uint32_t kLinkOverhead = RTE_ETHER_HDR_LEN + RTE_ETHER_CRC_LEN + 2 * 4;  // two tags
+constexpr std::uint32_t kLinkOverhead = RTE_ETHER_HDR_LEN + RTE_ETHER_CRC_LEN + 2 * 4; // two tags
 /// A frame has to fit one mbuf. The last is the most an mbuf's 16-bit length can say.
-constexpr std::array<std::uint32_t, 6> kDataRooms = {
-    2048, 4096, 10240, 16384, 32768, 65535 - RTE_PKTMBUF_HEADROOM};
+constexpr std::array<std::uint32_t, 6> kDataRooms = {2048,  4096,  10240,
+                                                     16384, 32768, 65535 - RTE_PKTMBUF_HEADROOM};
 
 /// Drivers whose queues each have a packet source: one that nobody polls is a silent loss.
 bool has_fixed_queues(std::string_view driver) {
@@ -60,7 +58,7 @@ std::string known_ports() {
     return names.empty() ? "none" : names;
 }
 
-}  // namespace
+} // namespace
 
 ObservationPoint::ObservationPoint(const ObservationPointOptions& options, std::uint32_t position)
     : options_(options),
@@ -88,7 +86,7 @@ ObservationPoint::ObservationPoint(const ObservationPointOptions& options, std::
 
 ObservationPoint::~ObservationPoint() {
     stop();
-    queues_.clear();  // gives back what a worker still holds
+    queues_.clear(); // gives back what a worker still holds
     rte_eth_dev_close(port_);
     free_pools();
 }
@@ -101,12 +99,15 @@ void ObservationPoint::find_port() {
     }
     const std::string remedy =
         is_pci_address(name_)
-            ? fmt::format("bind it with `dpdk-devbind.py --bind=vfio-pci {}` and give it with `-a {}`",
-                          name_, name_)
-            : fmt::format("give it as `--vdev {},ARGUMENTS` before `--` (what the driver said stands "
-                          "above; a driver that reads the kernel's interfaces needs root)", name_);
-    throw EalError(fmt::format("DPDK has no port named {} (it has: {}): {}", name_, known_ports(),
-                               remedy));
+            ? fmt::format(
+                  "bind it with `dpdk-devbind.py --bind=vfio-pci {}` and give it with `-a {}`",
+                  name_, name_)
+            : fmt::format(
+                  "give it as `--vdev {},ARGUMENTS` before `--` (what the driver said stands "
+                  "above; a driver that reads the kernel's interfaces needs root)",
+                  name_);
+    throw EalError(
+        fmt::format("DPDK has no port named {} (it has: {}): {}", name_, known_ports(), remedy));
 }
 
 void ObservationPoint::check_queue_count(std::uint16_t offered) const {
@@ -117,12 +118,12 @@ void ObservationPoint::check_queue_count(std::uint16_t offered) const {
         remedy += fmt::format(", or {}={} among the --vdev's arguments", argument, wanted);
     }
     if (wanted > offered) {
-        throw EalError(fmt::format("port {}: {} queues are asked for, but {} has {}: {}", name_, wanted,
-                                   driver_, offered, remedy));
+        throw EalError(fmt::format("port {}: {} queues are asked for, but {} has {}: {}", name_,
+                                   wanted, driver_, offered, remedy));
     }
     if (wanted < offered && has_fixed_queues(driver_)) {
-        throw EalError(fmt::format("port {}: {} fills {} queues, but only {} would be read: {}", name_,
-                                   driver_, offered, wanted, remedy));
+        throw EalError(fmt::format("port {}: {} fills {} queues, but only {} would be read: {}",
+                                   name_, driver_, offered, wanted, remedy));
     }
 }
 
@@ -143,13 +144,16 @@ void ObservationPoint::configure(const rte_eth_dev_info& info) {
     }
     if (const int error = rte_eth_dev_configure(port_, receive_queues, transmit_queues_, &conf);
         error != 0) {
-        throw EalError(problem(name_,
-            fmt::format("{} refused {} receive queues; try fewer", driver_, receive_queues), error));
+        throw EalError(problem(
+            name_, fmt::format("{} refused {} receive queues; try fewer", driver_, receive_queues),
+            error));
     }
     if (options_.mtu != 0) {
         if (const int error = rte_eth_dev_set_mtu(port_, options_.mtu); error != 0) {
-            throw EalError(problem(name_, fmt::format("the MTU cannot be {}; the device takes {} to {}",
-                options_.mtu, info.min_mtu, info.max_mtu), error));
+            throw EalError(problem(name_,
+                                   fmt::format("the MTU cannot be {}; the device takes {} to {}",
+                                               options_.mtu, info.min_mtu, info.max_mtu),
+                                   error));
         }
     }
     descriptors_ = options_.descriptors;
@@ -159,8 +163,10 @@ void ObservationPoint::configure(const rte_eth_dev_info& info) {
         throw EalError(problem(name_, "the number of descriptors was refused", error));
     }
     if (descriptors_ != options_.descriptors) {
-        warnings_.push_back(fmt::format("port {}: {} descriptors a queue instead of {}, as the device "
-                                        "has limits", name_, descriptors_, options_.descriptors));
+        warnings_.push_back(
+            fmt::format("port {}: {} descriptors a queue instead of {}, as the device "
+                        "has limits",
+                        name_, descriptors_, options_.descriptors));
     }
     for (std::uint16_t queue = 0; queue < transmit_queues_; ++queue) {
         if (const int error = rte_eth_tx_queue_setup(port_, queue, transmit,
@@ -187,8 +193,9 @@ void ObservationPoint::set_up_queues() {
         }
     }
     if (!ready) {
-        throw EalError(problem(name_, fmt::format(
-            "{} refused its receive queues; what it said stands above", driver_), rte_errno));
+        throw EalError(problem(
+            name_, fmt::format("{} refused its receive queues; what it said stands above", driver_),
+            rte_errno));
     }
     if (driver_ == "net_af_packet") {
         kernel_drops_.watch(AF_PACKET, open_sockets(AF_PACKET, kernel_interface_));
@@ -214,7 +221,7 @@ bool ObservationPoint::set_up_queues_with(std::uint32_t data_room) {
     // One less than a power of two is what a mempool's ring holds without waste.
     mbufs_ = std::bit_ceil(descriptors_ + kMbufsBesideDescriptors + 1U) - 1;
     if (driver_ == "net_af_xdp") {
-        mbufs_ = mbufs_ * 2 + 1;  // its fill ring is as long as its receive ring, and filled at once
+        mbufs_ = mbufs_ * 2 + 1; // its fill ring is as long as its receive ring, and filled at once
     }
     for (std::uint16_t queue = 0; queue < options_.queues; ++queue) {
         const std::string pool_name = fmt::format("parshall_{}_{}", port_, queue);
@@ -224,10 +231,13 @@ bool ObservationPoint::set_up_queues_with(std::uint32_t data_room) {
         if (pool == nullptr) {
             const std::uint64_t megabytes =
                 std::uint64_t{mbufs_} * options_.queues * (data_room + 256) / 1'000'000 + 1;
-            throw EalError(problem(name_, fmt::format(
-                "no memory for {} queues of {} mbufs ({} MB): reserve hugepages with "
-                "`echo N > /proc/sys/vm/nr_hugepages`, or with --no-huge give the EAL more with -m MB",
-                options_.queues, mbufs_, megabytes), rte_errno));
+            throw EalError(problem(
+                name_,
+                fmt::format("no memory for {} queues of {} mbufs ({} MB): reserve hugepages with "
+                            "`echo N > /proc/sys/vm/nr_hugepages`, or with --no-huge give the EAL "
+                            "more with -m MB",
+                            options_.queues, mbufs_, megabytes),
+                rte_errno));
         }
         pools_.push_back(pool);
         const int error = rte_eth_rx_queue_setup(port_, queue, descriptors_,
@@ -255,8 +265,10 @@ void ObservationPoint::start() {
     baseline_ = read_statistics();
     if (options_.promiscuous) {
         if (const int error = rte_eth_promiscuous_enable(port_); error != 0 && error != -ENOTSUP) {
-            warnings_.push_back(problem(name_, "promiscuous mode was refused, only frames to its own "
-                                               "address may be seen", error));
+            warnings_.push_back(problem(name_,
+                                        "promiscuous mode was refused, only frames to its own "
+                                        "address may be seen",
+                                        error));
         }
     } else {
         (void)rte_eth_promiscuous_disable(port_);
@@ -281,4 +293,4 @@ std::uint16_t ObservationPoint::queues() const noexcept {
     return static_cast<std::uint16_t>(queues_.size());
 }
 
-}  // namespace probe
+} // namespace probe

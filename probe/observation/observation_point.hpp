@@ -7,17 +7,17 @@
 // Errors: EalError from the constructor and start(), one sentence with the remedy.
 #pragma once
 
-#include "probe/observation/eal_session.hpp"
-#include "probe/observation/kernel_drops.hpp"
-#include "probe/observation/observation_options.hpp"
-#include "probe/observation/receive_queue.hpp"
-
 #include <cstdint>
 #include <memory>
 #include <mutex>
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include "probe/observation/eal_session.hpp"
+#include "probe/observation/kernel_drops.hpp"
+#include "probe/observation/observation_options.hpp"
+#include "probe/observation/receive_queue.hpp"
 
 struct rte_eth_dev_info;
 struct rte_mempool;
@@ -27,38 +27,38 @@ namespace probe {
 /// What the port itself counted since start(). offered = packets + missed + no_buffer + errors, as
 /// far as the driver counts (see ObservationPoint::statistics_gap).
 struct PortStatistics {
-    std::uint64_t packets = 0;    ///< handed over, or waiting in a queue
+    std::uint64_t packets = 0; ///< handed over, or waiting in a queue
     std::uint64_t octets = 0;
-    std::uint64_t missed = 0;     ///< no free descriptor: the workers were too slow
-    std::uint64_t errors = 0;     ///< damaged on the wire
-    std::uint64_t no_buffer = 0;  ///< no free mbuf
+    std::uint64_t missed = 0;    ///< no free descriptor: the workers were too slow
+    std::uint64_t errors = 0;    ///< damaged on the wire
+    std::uint64_t no_buffer = 0; ///< no free mbuf
 };
 
 struct LinkState {
     bool up = false;
-    std::uint32_t megabits = 0;  ///< a second; 0: not known
+    std::uint32_t megabits = 0; ///< a second; 0: not known
 };
 
 /// Why both directions of a flow meet on one queue, or that they may not.
 enum class QueueSymmetry : std::uint8_t {
-    one_queue,  ///< nothing to decide
-    proved,     ///< the device's key, read back, hashes both directions alike
-    given_key,  ///< a symmetric key was set, but the device does not let it be read back
-    kernel,     ///< the kernel spreads by its symmetric flow hash (af_packet, tap)
-    sources,    ///< every queue has a packet source of its own (ring, pcap): as symmetric as they are
-    unknown,    ///< flows may be split: no packet is lost, but biflows may come in two halves
+    one_queue, ///< nothing to decide
+    proved,    ///< the device's key, read back, hashes both directions alike
+    given_key, ///< a symmetric key was set, but the device does not let it be read back
+    kernel,    ///< the kernel spreads by its symmetric flow hash (af_packet, tap)
+    sources, ///< every queue has a packet source of its own (ring, pcap): as symmetric as they are
+    unknown, ///< flows may be split: no packet is lost, but biflows may come in two halves
 };
 
 class ObservationPoint {
   public:
     /// Finds the port and configures it. `position`: 0-based, in `points` of the configuration.
     ObservationPoint(const ObservationPointOptions& options, std::uint32_t position);
-    ~ObservationPoint();  // stops, closes, frees the mbuf pool
+    ~ObservationPoint(); // stops, closes, frees the mbuf pool
     ObservationPoint(const ObservationPoint&) = delete;
     ObservationPoint& operator=(const ObservationPoint&) = delete;
 
     void start();
-    void stop() noexcept;  // the workers must have stopped polling; idempotent
+    void stop() noexcept; // the workers must have stopped polling; idempotent
 
     [[nodiscard]] std::uint16_t queues() const noexcept;
     [[nodiscard]] ReceiveQueue& queue(std::uint16_t number) noexcept { return *queues_[number]; }
@@ -70,7 +70,7 @@ class ObservationPoint {
     [[nodiscard]] const std::string& driver() const noexcept { return driver_; }
     [[nodiscard]] std::uint32_t interface_index() const noexcept { return interface_index_; }
     [[nodiscard]] ObservationDirection direction() const noexcept { return options_.direction; }
-    [[nodiscard]] int socket() const noexcept { return socket_; }  ///< NUMA node; -1: any
+    [[nodiscard]] int socket() const noexcept { return socket_; } ///< NUMA node; -1: any
     [[nodiscard]] QueueSymmetry symmetry() const noexcept { return symmetry_; }
 
     /// Since start(); after stop() the last values.
@@ -99,28 +99,28 @@ class ObservationPoint {
     [[nodiscard]] PortStatistics read_statistics() const noexcept;
 
     ObservationPointOptions options_;
-    std::string name_;  ///< of the port: without the arguments of a virtual device
+    std::string name_; ///< of the port: without the arguments of a virtual device
     std::uint32_t interface_index_;
     std::uint16_t port_ = 0;
     int socket_ = -1;
-    unsigned kernel_interface_ = 0;  ///< of af_packet, af_xdp, tap; 0: none
+    unsigned kernel_interface_ = 0; ///< of af_packet, af_xdp, tap; 0: none
     std::uint16_t descriptors_ = 0;
     std::uint16_t transmit_queues_ = 0;
-    std::uint32_t mbufs_ = 0;         ///< in each queue's pool
+    std::uint32_t mbufs_ = 0; ///< in each queue's pool
     std::uint32_t mbuf_data_room_ = 0;
-    std::uint64_t rss_types_ = 0;     ///< RTE_ETH_RSS_* in use; 0: the device does not spread by hash
+    std::uint64_t rss_types_ = 0; ///< RTE_ETH_RSS_* in use; 0: the device does not spread by hash
     std::uint16_t reta_entries_ = 0;
     std::uint8_t rss_key_octets_ = 0;
     std::string driver_;
     QueueSymmetry symmetry_ = QueueSymmetry::unknown;
     bool started_ = false;
-    std::vector<rte_mempool*> pools_;  ///< one a queue: its mbufs never travel between lcores
+    std::vector<rte_mempool*> pools_; ///< one a queue: its mbufs never travel between lcores
     std::vector<std::unique_ptr<ReceiveQueue>> queues_;
     std::vector<std::string> warnings_;
-    mutable std::mutex statistics_lock_;  ///< guards the three below; never taken by a worker
+    mutable std::mutex statistics_lock_; ///< guards the three below; never taken by a worker
     mutable KernelDrops kernel_drops_;
-    PortStatistics baseline_;  ///< at start()
-    PortStatistics final_;     ///< at stop(): some drivers forget
+    PortStatistics baseline_; ///< at start()
+    PortStatistics final_;    ///< at stop(): some drivers forget
 };
 
-}  // namespace probe
+} // namespace probe

@@ -10,7 +10,7 @@
 namespace probe {
 namespace {
 
-constexpr std::size_t kKeyOctetsMin = 40;  // 32 octets of addresses, 4 of ports, 4 of window
+constexpr std::size_t kKeyOctetsMin = 40; // 32 octets of addresses, 4 of ports, 4 of window
 constexpr std::uint32_t kSamples = 64;
 constexpr std::size_t kAddressWordsV4 = 1;
 constexpr std::size_t kAddressWordsV6 = 4;
@@ -20,7 +20,7 @@ using Tuple = std::array<std::uint32_t, 2 * kAddressWordsV6 + 1>;
 
 /// A fixed sequence of unlike words; only that they differ matters.
 std::uint32_t next_word(std::uint32_t& state) {
-    state = state * 1664525U + 1013904223U;  // Numerical Recipes' LCG
+    state = state * 1664525U + 1013904223U; // Numerical Recipes' LCG
     return state ^ (state >> 16U);
 }
 
@@ -33,7 +33,7 @@ Tuple reversed(const Tuple& tuple, std::size_t words) {
     return other;
 }
 
-}  // namespace
+} // namespace
 
 std::vector<std::uint8_t> symmetric_rss_key(std::size_t octets) {
     std::vector<std::uint8_t> key(octets);
@@ -68,4 +68,4 @@ bool is_symmetric_rss_key(std::span<const std::uint8_t> key) {
     return true;
 }
 
-}  // namespace probe
+} // namespace probe

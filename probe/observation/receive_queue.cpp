@@ -31,11 +31,12 @@ PacketView view_of(const rte_mbuf& mbuf, TimeNs now, std::uint32_t ingress_inter
     };
 }
 
-}  // namespace
+} // namespace
 
 std::uint32_t ReceiveQueue::poll(PacketBatch& batch, TimeNs now) noexcept {
     release();
-    held_ = rte_eth_rx_burst(port_, queue_, mbufs_.data(), static_cast<std::uint16_t>(kBurstPackets));
+    held_ =
+        rte_eth_rx_burst(port_, queue_, mbufs_.data(), static_cast<std::uint16_t>(kBurstPackets));
     batch.size = held_;
     if (held_ == 0) {
         add(empty_polls_, 1);
@@ -79,4 +80,4 @@ ReceiveTally ReceiveQueue::tally() const noexcept {
     };
 }
 
-}  // namespace probe
+} // namespace probe

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "probe/config/collector_url.hpp"
-#include "tests/support/catch.hpp"
 
 #include <stdexcept>
+
+#include "tests/support/catch.hpp"
 
 using namespace probe;
 
@@ -16,7 +17,7 @@ struct Case {
     const char* path;
 };
 
-}  // namespace
+} // namespace
 
 TEST_CASE("every form of a collector is understood", "[config][collector]") {
     const Case one = GENERATE(
@@ -48,10 +49,11 @@ TEST_CASE("every form of a collector is understood", "[config][collector]") {
 }
 
 TEST_CASE("what is not a collector is refused", "[config][collector]") {
-    const char* wrong = GENERATE(
-        "", "udp", "udp:", "udp://", "udp://:1", "udp://h:", "udp://h:65536", "udp://h:-1", "udp://h:1x",
-        "udp://h/", "udp://[::1", "udp://[]", "udp://[::1]x", "udp://[::1]:", "udp://::1", "http://h",
-        "file://", "file:///", "file://relative", "file:", "flows", "flows.txt", ":x");
+    const char* wrong =
+        GENERATE("", "udp", "udp:", "udp://", "udp://:1", "udp://h:", "udp://h:65536", "udp://h:-1",
+                 "udp://h:1x", "udp://h/", "udp://[::1", "udp://[]", "udp://[::1]x",
+                 "udp://[::1]:", "udp://::1", "http://h", "file://", "file:///", "file://relative",
+                 "file:", "flows", "flows.txt", ":x");
     INFO(wrong);
     CHECK_THROWS_AS(parse_collector_url(wrong), std::invalid_argument);
 }

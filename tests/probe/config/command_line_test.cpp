@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "probe/config/command_line.hpp"
-#include "probe/metering/metering_options.hpp"
-#include "tests/support/catch.hpp"
 
 #include <fstream>
 #include <regex>
 #include <set>
 #include <sstream>
+
+#include "probe/metering/metering_options.hpp"
+#include "tests/support/catch.hpp"
 
 using namespace probe;
 using Words = std::vector<std::string>;
@@ -31,11 +32,11 @@ std::string first_line(const std::string& text) {
     return text.substr(0, text.find('\n'));
 }
 
-}  // namespace
+} // namespace
 
 TEST_CASE("what stands before `--` is the EAL's, untouched", "[config][command-line]") {
-    const CommandLine line =
-        parsed({"run", "-l", "0-3", "--vdev", "net_null0", "-c", "0xf", "--", "-c", "p.yaml", "-v"});
+    const CommandLine line = parsed(
+        {"run", "-l", "0-3", "--vdev", "net_null0", "-c", "0xf", "--", "-c", "p.yaml", "-v"});
     CHECK(line.subcommand == Subcommand::run);
     CHECK(line.eal == Words{"-l", "0-3", "--vdev", "net_null0", "-c", "0xf"});
     CHECK(line.config == "p.yaml");
@@ -59,10 +60,12 @@ TEST_CASE("help is asked for on either side of `--`", "[config][command-line]") 
 }
 
 TEST_CASE("read takes files and options in any order", "[config][command-line]") {
-    const CommandLine line = parsed({"read", "a.pcap", "-o", "-", "-o", "x.ipfix", "b.pcap", "-t", "wide",
-                                     "--templates", "mine.yaml", "--idle", "20s", "--active", "5m",
-                                     "--tcp-end", "off", "-w", "4", "-f", "tcp port 80", "--stats",
-                                     "json", "--flows-max", "1000", "--domain-id", "7", "-q"});
+    const CommandLine line =
+        parsed({"read",   "a.pcap",      "-o",          "-",           "-o",        "x.ipfix",
+                "b.pcap", "-t",          "wide",        "--templates", "mine.yaml", "--idle",
+                "20s",    "--active",    "5m",          "--tcp-end",   "off",       "-w",
+                "4",      "-f",          "tcp port 80", "--stats",     "json",      "--flows-max",
+                "1000",   "--domain-id", "7",           "-q"});
     CHECK(line.subcommand == Subcommand::read);
     CHECK(line.files == Words{"a.pcap", "b.pcap"});
     CHECK(line.outputs == Words{"-", "x.ipfix"});
@@ -115,9 +118,12 @@ TEST_CASE("wrong usage is one sentence and a hint", "[config][command-line]") {
         {Words{"read"}, "a file is missing (files is required)"},
         {Words{"check"}, "a file is missing (file is required)"},
         {Words{"check", "a", "b"}, "`parshall check` has no use for 'b'"},
-        {Words{"read", "a", "--idel", "3s"}, "`parshall read` has no option '--idel'; did you mean '--idle'?"},
-        {Words{"read", "a", "--idle", "3"}, "--idle: expected a duration from 1s to 24h, found '3'"},
-        {Words{"read", "a", "--idle", "off"}, "--idle: expected a duration from 1s to 24h, found 'off'"},
+        {Words{"read", "a", "--idel", "3s"},
+         "`parshall read` has no option '--idel'; did you mean '--idle'?"},
+        {Words{"read", "a", "--idle", "3"},
+         "--idle: expected a duration from 1s to 24h, found '3'"},
+        {Words{"read", "a", "--idle", "off"},
+         "--idle: expected a duration from 1s to 24h, found 'off'"},
         {Words{"read", "a", "--tcp-end", "2h"},
          "--tcp-end: expected a duration from 0s to 1h, or off, found '2h'"},
         {Words{"read", "a", "--stats", "xml"}, "--stats: xml not in {text,json,none}"},
@@ -135,7 +141,8 @@ TEST_CASE("wrong usage is one sentence and a hint", "[config][command-line]") {
     CHECK(message.text.find("--help`.\n") != std::string::npos);
 }
 
-TEST_CASE("help fits a terminal of 100 columns and tells the exit codes", "[config][command-line]") {
+TEST_CASE("help fits a terminal of 100 columns and tells the exit codes",
+          "[config][command-line]") {
     std::istringstream lines(complete_help());
     for (std::string line; std::getline(lines, line);) {
         INFO(line);
@@ -150,7 +157,7 @@ TEST_CASE("the manual page names every option and subcommand of the help", "[con
     std::ostringstream text;
     text << file.rdbuf();
     std::string manual = text.str();
-    manual = std::regex_replace(manual, std::regex(R"(\\-)"), "-");  // roff's hyphens
+    manual = std::regex_replace(manual, std::regex(R"(\\-)"), "-"); // roff's hyphens
 
     const std::string help = complete_help();
     std::set<std::string> names;

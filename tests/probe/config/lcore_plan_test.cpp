@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "probe/config/lcore_plan.hpp"
-#include "tests/support/catch.hpp"
 
 #include <algorithm>
 #include <numeric>
+
+#include "tests/support/catch.hpp"
 
 using namespace probe;
 
@@ -49,7 +50,7 @@ std::string queues_of(const LcorePlan& plan) {
     return text;
 }
 
-}  // namespace
+} // namespace
 
 TEST_CASE("by default roles spread as lcores allow", "[config][lcores]") {
     CHECK(summary(plan({0}, {1})) == "0:w0he");
@@ -69,7 +70,8 @@ TEST_CASE("lcores without a queue stay unused", "[config][lcores]") {
 TEST_CASE("what the YAML names is placed there and the rest around it", "[config][lcores]") {
     CHECK(summary(plan({0, 1, 2, 3}, {2}, {.workers = {0, 1}})) == "0:w0 1:w1 2:e 3:h");
     CHECK(summary(plan({0, 1, 2, 3}, {2}, {.exporter = 3, .workers = {}})) == "0:h 1:w0 2:w1 3:e");
-    CHECK(summary(plan({0, 1, 2, 3}, {2}, {.housekeeping = 0, .workers = {}})) == "0:h 1:e 2:w0 3:w1");
+    CHECK(summary(plan({0, 1, 2, 3}, {2}, {.housekeeping = 0, .workers = {}})) ==
+          "0:h 1:e 2:w0 3:w1");
     CHECK(summary(plan({0, 1, 2, 3}, {3}, {.exporter = 0, .housekeeping = 0, .workers = {}})) ==
           "0:he 1:w0 2:w1 3:w2");
     CHECK(summary(plan({0, 1}, {2}, {.exporter = 0, .workers = {}})) == "0:he 1:w0");
@@ -85,11 +87,12 @@ TEST_CASE("queues of the same number of all points meet on one worker", "[config
     CHECK(plan({0, 1, 2, 3}, {2, 2}).warnings.empty());
 }
 
-TEST_CASE("points with fewer queues than workers are dealt out, with a warning", "[config][lcores]") {
+TEST_CASE("points with fewer queues than workers are dealt out, with a warning",
+          "[config][lcores]") {
     const LcorePlan spread = plan({0, 1, 2, 3}, {1, 1, 1});
     CHECK(queues_of(spread) == "0/0 2/0 | 1/0");
     CHECK(spread.warnings.size() == 1);
-    CHECK(plan({0, 1}, {1, 1}).warnings.empty());  // one worker: everything meets
+    CHECK(plan({0, 1}, {1, 1}).warnings.empty()); // one worker: everything meets
 }
 
 TEST_CASE("every queue has exactly one worker and every worker a queue", "[config][lcores]") {
@@ -110,10 +113,12 @@ TEST_CASE("every queue has exactly one worker and every worker a queue", "[confi
                 CHECK(std::adjacent_find(dealt.begin(), dealt.end()) == dealt.end());
                 CHECK(dealt.size() == static_cast<std::size_t>(a + b));
                 CHECK(made.lcores.size() + made.unused.size() == lcores.size());
-                const auto exporters = std::count_if(made.lcores.begin(), made.lcores.end(),
-                                                     [](const LcoreRoles& r) { return r.exporter; });
-                const auto sweepers = std::count_if(made.lcores.begin(), made.lcores.end(),
-                                                    [](const LcoreRoles& r) { return r.housekeeping; });
+                const auto exporters =
+                    std::count_if(made.lcores.begin(), made.lcores.end(),
+                                  [](const LcoreRoles& r) { return r.exporter; });
+                const auto sweepers =
+                    std::count_if(made.lcores.begin(), made.lcores.end(),
+                                  [](const LcoreRoles& r) { return r.housekeeping; });
                 CHECK(exporters == 1);
                 CHECK(sweepers == 1);
             }
@@ -122,16 +127,20 @@ TEST_CASE("every queue has exactly one worker and every worker a queue", "[confi
 }
 
 TEST_CASE("maps that cannot be are refused with the remedy", "[config][lcores]") {
-    CHECK(refusal({0, 1}, {2}, {.exporter = 5, .workers = {}}) ==
-          "lcores.exporter: lcore 5 is not one of the EAL's (0, 1); name one of these, or start with "
-          "`-l 0,1,5`");
-    CHECK(refusal({0, 1}, {2}, {.workers = {0, 9}}) ==
-          "lcores.workers: lcore 9 is not one of the EAL's (0, 1); name one of these, or start with "
-          "`-l 0,1,9`");
+    CHECK(
+        refusal({0, 1}, {2}, {.exporter = 5, .workers = {}}) ==
+        "lcores.exporter: lcore 5 is not one of the EAL's (0, 1); name one of these, or start with "
+        "`-l 0,1,5`");
+    CHECK(
+        refusal({0, 1}, {2}, {.workers = {0, 9}}) ==
+        "lcores.workers: lcore 9 is not one of the EAL's (0, 1); name one of these, or start with "
+        "`-l 0,1,9`");
     CHECK(refusal({0, 1, 2}, {1}, {.workers = {1, 2}}) ==
-          "lcores.workers: 2 workers, but only 1 receive queue; name fewer workers, or give the points "
+          "lcores.workers: 2 workers, but only 1 receive queue; name fewer workers, or give the "
+          "points "
           "more `queues`");
-    CHECK(refusal({0}, {}) == "there is no receive queue to read: name a port in observation.points");
+    CHECK(refusal({0}, {}) ==
+          "there is no receive queue to read: name a port in observation.points");
 }
 
 TEST_CASE("the plan is printed as a table", "[config][lcores]") {

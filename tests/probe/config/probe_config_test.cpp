@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "encoder/config_error.hpp"
 #include "probe/config/probe_config.hpp"
-#include "tests/support/catch.hpp"
 
 #include <sys/stat.h>
 
@@ -10,6 +8,9 @@
 #include <fstream>
 #include <sstream>
 #include <stdexcept>
+
+#include "encoder/config_error.hpp"
+#include "tests/support/catch.hpp"
 
 namespace fs = std::filesystem;
 using namespace probe;
@@ -42,7 +43,8 @@ std::string complaint(const fs::path& path) {
 class TemporaryFile {
   public:
     explicit TemporaryFile(const std::string& text)
-        : path_(fs::temp_directory_path() / ("parshall_config_" + std::to_string(getpid()) + ".yaml")) {
+        : path_(fs::temp_directory_path() /
+                ("parshall_config_" + std::to_string(getpid()) + ".yaml")) {
         std::ofstream(path_) << text;
     }
     TemporaryFile(const TemporaryFile&) = delete;
@@ -54,7 +56,7 @@ class TemporaryFile {
     fs::path path_;
 };
 
-}  // namespace
+} // namespace
 
 TEST_CASE("every wrong configuration is refused with exactly its message", "[config]") {
     std::size_t files = 0;
@@ -85,12 +87,13 @@ TEST_CASE("a wrong configuration's message gives the line, and is one line", "[c
 
 TEST_CASE("what is not a file at all is refused with the reason", "[config]") {
     CHECK(complaint(kDirectory / "bad") == "bad: is a directory; name a YAML file in it");
-    CHECK(complaint(kDirectory / "absent.yaml") == "absent.yaml: there is no such file; check the path");
+    CHECK(complaint(kDirectory / "absent.yaml") ==
+          "absent.yaml: there is no such file; check the path");
     const TemporaryFile empty("");
     CHECK(complaint(empty.path()).find("the file is empty") != std::string::npos);
     const fs::path fifo = fs::temp_directory_path() / ("parshall_fifo_" + std::to_string(getpid()));
     REQUIRE(mkfifo(fifo.c_str(), 0600) == 0);
-    const std::string said = complaint(fifo);  // and does not wait for a writer
+    const std::string said = complaint(fifo); // and does not wait for a writer
     fs::remove(fifo);
     CHECK(said.starts_with(fifo.filename().string() + ": "));
 }
@@ -142,8 +145,8 @@ TEST_CASE("every key reaches its option", "[config]") {
 }
 
 TEST_CASE("empty sections and no file at all both mean the defaults", "[config]") {
-    const ProbeConfig config = GENERATE(load_probe_config(TEST_DIRECTORY "/good/empty_sections.yaml"),
-                                        default_probe_config());
+    const ProbeConfig config = GENERATE(
+        load_probe_config(TEST_DIRECTORY "/good/empty_sections.yaml"), default_probe_config());
     CHECK(config.observation.points.empty());
     CHECK(config.observation.domain_id == 1);
     CHECK(config.metering.timeouts.idle == 15 * kNsPerSecond);
@@ -155,7 +158,8 @@ TEST_CASE("empty sections and no file at all both mean the defaults", "[config]"
 }
 
 TEST_CASE("one collector or one template may be written without brackets", "[config]") {
-    const TemporaryFile file("metering:\n  templates: wide\nexporting:\n  collectors: tcp://collector\n");
+    const TemporaryFile file(
+        "metering:\n  templates: wide\nexporting:\n  collectors: tcp://collector\n");
     const ProbeConfig config = load_probe_config(file.path());
     CHECK(config.metering.template_files.size() == 1);
     REQUIRE(config.exporting.collectors.size() == 1);
@@ -177,7 +181,8 @@ TEST_CASE("durations on the command line are those of the YAML", "[config]") {
     CHECK(parse_duration("2m", kAny) == 120 * kNsPerSecond);
     CHECK(parse_duration("1h", kAny) == kNsPerHour);
     CHECK(parse_duration("off", kAny, true) == kNever);
-    for (const char* wrong : {"", "s", "15", "15 s", "-1s", "1x", "2h", "off", "1e3s", "99999999999h"}) {
+    for (const char* wrong :
+         {"", "s", "15", "15 s", "-1s", "1x", "2h", "off", "1e3s", "99999999999h"}) {
         INFO(wrong);
         CHECK_THROWS_AS(parse_duration(wrong, kAny), std::invalid_argument);
     }

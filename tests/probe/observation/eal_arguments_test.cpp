@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// EAL arguments, and what a process is told when the EAL does not start. The EAL starts at most once in
-// a process, also when it fails, so every start here is in a child of its own.
-#include "probe/observation/eal_session.hpp"
-#include "probe/observation/queue_symmetry.hpp"
-#include "tests/support/catch.hpp"
-
+// EAL arguments, and what a process is told when the EAL does not start. The EAL starts at most
+// once in a process, also when it fails, so every start here is in a child of its own.
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
+
+#include "probe/observation/eal_session.hpp"
+#include "probe/observation/queue_symmetry.hpp"
+#include "tests/support/catch.hpp"
 
 using namespace probe;
 using Words = std::vector<std::string>;
@@ -55,7 +55,7 @@ std::string started(const Words& arguments, bool as_nobody = false) {
     return text;
 }
 
-}  // namespace
+} // namespace
 
 TEST_CASE("PCI addresses are told from names", "[observation][eal-arguments]") {
     for (const char* pci : {"0000:01:00.0", "01:00.0", "10000:e1:1f.7", "abcd:EF:00.1"}) {
@@ -80,18 +80,21 @@ TEST_CASE("devices that are given already are not given twice", "[observation][e
     for (const Words& given : {Words{"-a", "0000:01:00.0,rx_vec=1"}, Words{"-a0000:01:00.0"},
                                Words{"--allow=01:00.0"}, Words{"--allow", "0000:01:00.0"}}) {
         const Words words = live_eal_arguments({}, given, {"01:00.0"});
-        CHECK(std::count(words.begin(), words.end(), "-a") == std::count(given.begin(), given.end(), "-a"));
+        CHECK(std::count(words.begin(), words.end(), "-a") ==
+              std::count(given.begin(), given.end(), "-a"));
         CHECK_FALSE(contains(words, "--no-pci"));
     }
     const Words words = live_eal_arguments({}, {"--vdev", "net_null0,size=128"}, {"net_null0"});
-    CHECK(words == Words{"--in-memory", "--no-telemetry", "--no-pci", "--vdev", "net_null0,size=128"});
+    CHECK(words ==
+          Words{"--in-memory", "--no-telemetry", "--no-pci", "--vdev", "net_null0,size=128"});
     CHECK_FALSE(contains(live_eal_arguments({}, {"-b", "02:00.0"}, {"01:00.0"}), "-a"));
 }
 
 TEST_CASE("the command line replaces what the YAML says of the same option",
           "[observation][eal-arguments]") {
-    const Words words = live_eal_arguments({"-l", "0-3", "--no-huge", "-m", "512", "--vdev", "net_ring0"},
-                                           {"--lcores=0,1", "-m", "64"}, {"net_ring0"});
+    const Words words =
+        live_eal_arguments({"-l", "0-3", "--no-huge", "-m", "512", "--vdev", "net_ring0"},
+                           {"--lcores=0,1", "-m", "64"}, {"net_ring0"});
     CHECK(words == Words{"--no-shconf", "--no-telemetry", "--no-pci", "--no-huge", "--vdev",
                          "net_ring0", "--lcores=0,1", "-m", "64"});
 }
@@ -102,8 +105,10 @@ TEST_CASE("without hugepages memory is asked for by amount", "[observation][eal-
     CHECK(contains(live_eal_arguments({"--no-huge"}, {}, {}), "1024"));
 }
 
-TEST_CASE("an operator who shares memory on purpose is left alone", "[observation][eal-arguments]") {
-    for (const char* shared : {"--file-prefix=x", "--huge-dir=/mnt", "--legacy-mem", "--in-memory"}) {
+TEST_CASE("an operator who shares memory on purpose is left alone",
+          "[observation][eal-arguments]") {
+    for (const char* shared :
+         {"--file-prefix=x", "--huge-dir=/mnt", "--legacy-mem", "--in-memory"}) {
         const Words words = live_eal_arguments({}, {shared}, {});
         INFO(shared);
         CHECK(std::count(words.begin(), words.end(), "--in-memory") ==
@@ -128,13 +133,15 @@ TEST_CASE("an EAL that does not start says in one sentence what to do", "[observ
           "the EAL does not take an argument as it is written (unrecognized option '--bogus'): EAL "
           "arguments stand before `--`, those of parshall behind it, as in `parshall run -l 0-3 -- "
           "--config probe.yaml`");
-    CHECK(with({"word"}) == "the EAL does not know the word 'word': EAL arguments stand before `--`, "
-                            "those of parshall behind it");
+    CHECK(with({"word"}) ==
+          "the EAL does not know the word 'word': EAL arguments stand before `--`, "
+          "those of parshall behind it");
     CHECK(with({"-l", "120"}) ==
-          "the EAL did not start (lcore 120 unavailable): name lcores on CPUs that this process may use "
+          "the EAL did not start (lcore 120 unavailable): name lcores on CPUs that this process "
+          "may use "
           "(`taskset -cp $$` lists them)");
-    CHECK(with({"--vdev=net_nosuch0"}).starts_with(
-        "the EAL did not start (failed to parse device \"net_nosuch0\"): "));
+    CHECK(with({"--vdev=net_nosuch0"})
+              .starts_with("the EAL did not start (failed to parse device \"net_nosuch0\"): "));
 }
 
 TEST_CASE("both directions of a flow have one hash under the symmetric key", "[observation][rss]") {
@@ -151,6 +158,6 @@ TEST_CASE("Microsoft's verification key is known not to be symmetric", "[observa
         0x80, 0x30, 0xf2, 0x0c, 0x6a, 0x42, 0xb7, 0x3b, 0xbe, 0xac, 0x01, 0xfa};
     CHECK_FALSE(is_symmetric_rss_key(key));
     std::vector<std::uint8_t> one_bit = symmetric_rss_key(40);
-    one_bit[35] ^= 1;  // reached only by IPv6 with ports
+    one_bit[35] ^= 1; // reached only by IPv6 with ports
     CHECK_FALSE(is_symmetric_rss_key(one_bit));
 }

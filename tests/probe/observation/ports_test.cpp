@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Observation points over virtual devices, without root, hugepages or a network. One EAL for all cases.
-#include "probe/observation/observation_point.hpp"
-#include "tests/support/catch.hpp"
-
+// Observation points over virtual devices, without root, hugepages or a network. One EAL for all
+// cases.
 #include <rte_ethdev.h>
 #include <rte_mbuf.h>
 
 #include <algorithm>
 #include <cstring>
+
+#include "probe/observation/observation_point.hpp"
+#include "tests/support/catch.hpp"
 
 using namespace probe;
 
@@ -68,18 +69,20 @@ class Sender {
     std::uint16_t port_ = 0;
 };
 
-}  // namespace
+} // namespace
 
 TEST_CASE("the EAL starts once in a process, and says so", "[observation][eal]") {
     (void)eal();
     CHECK(eal().lcores().size() >= 1);
-    CHECK_THROWS_WITH(EalSession(offline_eal_arguments(64)),
-                      "the EAL was started before in this process: DPDK starts once only, restart the "
-                      "program");
+    CHECK_THROWS_WITH(
+        EalSession(offline_eal_arguments(64)),
+        "the EAL was started before in this process: DPDK starts once only, restart the "
+        "program");
 }
 
 TEST_CASE("a port that is not there is named with those that are", "[observation][eal]") {
-    CHECK(refusal(options("net_null7", 1)).starts_with("DPDK has no port named net_null7 (it has: "));
+    CHECK(
+        refusal(options("net_null7", 1)).starts_with("DPDK has no port named net_null7 (it has: "));
     CHECK(refusal(options("net_null7", 1)).find("net_null0") != std::string::npos);
     CHECK(refusal(options("0000:99:00.0", 1)).find("dpdk-devbind.py") != std::string::npos);
 }
@@ -91,7 +94,8 @@ TEST_CASE("fewer or more queues than the device fills are refused", "[observatio
           "port net_pcap0: net_pcap fills 2 queues, but only 1 would be read: write `queues: 2`");
 }
 
-TEST_CASE("every packet of a capture behind a port is handed over and counted", "[observation][eal]") {
+TEST_CASE("every packet of a capture behind a port is handed over and counted",
+          "[observation][eal]") {
     ObservationPoint point(options("net_pcap0", 2), 4);
     point.start();
     CHECK(point.driver() == "net_pcap");
@@ -125,14 +129,14 @@ TEST_CASE("every packet of a capture behind a port is handed over and counted", 
     CHECK(point.queue(0).tally().octets + point.queue(1).tally().octets == octets);
     point.stop();
     CHECK(point.statistics().packets == packets);
-    point.stop();  // a second time changes nothing
+    point.stop(); // a second time changes nothing
 }
 
 TEST_CASE("mbufs go back with every release, or with the next poll", "[observation][eal]") {
     ObservationPoint point(options("net_null1,size=300", 1), 0);
     point.start();
     PacketBatch batch;
-    constexpr int kBursts = 1000;  // more than the pool has mbufs
+    constexpr int kBursts = 1000; // more than the pool has mbufs
     for (int burst = 0; burst < kBursts; ++burst) {
         REQUIRE(point.queue(0).poll(batch, kNow) == kBurstPackets);
         CHECK(batch.packets[0].frame_octets == 300);
@@ -148,8 +152,12 @@ TEST_CASE("mbufs go back with every release, or with the next poll", "[observati
 }
 
 TEST_CASE("a port can be closed and opened again", "[observation][eal]") {
-    // close() removes a virtual device, so this is its last case: nothing is left behind, nothing crashes.
-    { ObservationPoint point(options("net_null0", 2), 0); point.start(); }
+    // close() removes a virtual device, so this is its last case: nothing is left behind, nothing
+    // crashes.
+    {
+        ObservationPoint point(options("net_null0", 2), 0);
+        point.start();
+    }
     CHECK(refusal(options("net_null0", 2)).starts_with("DPDK has no port named net_null0"));
 }
 
@@ -162,7 +170,7 @@ TEST_CASE("what the device says of a frame reaches the view", "[observation][eal
         tagged->ol_flags |= RTE_MBUF_F_RX_VLAN | RTE_MBUF_F_RX_VLAN_STRIPPED;
         tagged->vlan_tci = 0x6123;
         sender.send(tagged, 1);
-        rte_mbuf* kept = sender.frame(64, 0xbb);  // the tag is known, but still in the frame
+        rte_mbuf* kept = sender.frame(64, 0xbb); // the tag is known, but still in the frame
         kept->ol_flags |= RTE_MBUF_F_RX_VLAN;
         kept->vlan_tci = 0x0fff;
         sender.send(kept, 1);
@@ -176,7 +184,7 @@ TEST_CASE("what the device says of a frame reaches the view", "[observation][eal
         CHECK(batch.packets[0].vlan_stripped);
         CHECK(batch.packets[0].stripped_vlan_tci == 0x6123);
         CHECK(batch.packets[0].captured_octets == 60);
-        CHECK(batch.packets[0].frame_octets == 64);  // with the tag that was on the wire
+        CHECK(batch.packets[0].frame_octets == 64); // with the tag that was on the wire
         CHECK(batch.packets[0].octets[59] == 0xaa);
         CHECK_FALSE(batch.packets[1].vlan_stripped);
         CHECK(batch.packets[1].stripped_vlan_tci == 0);
@@ -186,7 +194,7 @@ TEST_CASE("what the device says of a frame reaches the view", "[observation][eal
         CHECK(sender.in_use() == 4);
         point.queue(1).release();
         CHECK(sender.in_use() == 0);
-        point.queue(1).release();  // nothing is held any more
+        point.queue(1).release(); // nothing is held any more
     }
     const ReceiveTally tally = point.queue(1).tally();
     CHECK(tally.packets == 3);
