@@ -16,6 +16,12 @@ constexpr int kMessagesPerStep = 64;
 /// How long ICMP's answer to the message that tries a path may take before records follow.
 constexpr TimeNs kAnswerWait = 100 * kNsPerMs;
 
+/// Pacing over UDP, see the header.
+constexpr std::size_t kPaceBurstOctets = 32 * 1024;
+constexpr std::size_t kPaceMinOctetsPerMs = 4 * 1024;
+constexpr std::size_t kPaceMaxOctetsPerMs = 64 * 1024;
+constexpr std::size_t kPaceSpreadMs = 200;
+
 /// Rounded up: a flow that ended in this second must not end after its message's Export Time.
 constexpr std::uint32_t export_time_of(TimeNs now) noexcept {
     return static_cast<std::uint32_t>((now + kNsPerSecond - 1) / kNsPerSecond);
@@ -65,7 +71,9 @@ void CollectorSession::step(TimeNs now) noexcept {
     if (connected_ && now >= retry_at_) {
         for (int sent = 0; sent < kMessagesPerStep; ++sent) {
             if (message_.empty() && message_due(now)) pack_message(now);
-            if (message_.empty() || !send_message(now)) break;
+            if (message_.empty() || pace_ > now + drain_time(kPaceBurstOctets) ||
+                !send_message(now))
+                break;
         }
     }
     ledger_.send_errors = transport_->errors();
@@ -133,6 +141,12 @@ bool CollectorSession::message_due(TimeNs now) const noexcept {
     if (closing_ || now >= oldest.queued_at + message_delay_) return true;
     constexpr std::size_t kHeaders = ipfix::kMessageHeaderOctets + ipfix::kSetHeaderOctets;
     return backlog_.unread_octets() + kHeaders >= transport_->max_message_octets();
+}
+
+TimeNs CollectorSession::drain_time(std::size_t octets) const noexcept {
+    const std::size_t octets_per_ms = std::clamp(backlog_.held_octets() / kPaceSpreadMs,
+                                                 kPaceMinOctetsPerMs, kPaceMaxOctetsPerMs);
+    return octets * kNsPerMs / octets_per_ms;
 }
 
 void CollectorSession::pack_message(TimeNs now) noexcept {
@@ -214,6 +228,7 @@ bool CollectorSession::send_message(TimeNs now) noexcept {
 
 void CollectorSession::message_left(TimeNs now) noexcept {
     const auto octets = static_cast<std::uint32_t>(message_.size());
+    if (!transport_->reliable()) pace_ = std::max(pace_, now) + drain_time(octets);
     sequence_ += builder_.data_records(); // modulo 2^32, as RFC 7011 section 3.1 has it
     ledger_.queued.subtract(message_records_);
     ledger_.sent.add(message_records_);

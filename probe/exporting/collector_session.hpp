@@ -14,6 +14,9 @@
 //    error.
 //  - A message leaves when it is full, when its oldest record waited message_delay, when templates
 //    are due, or when the session is closing.
+//  - Over UDP messages are spread: a burst that fills the collector's socket buffer (208 KiB by
+//    default, some 90 datagrams) would be lost silently. The queue drains over 200 ms, at
+//    4 to 64 KiB a millisecond, after 32 KiB at once: more than a million records a second in need.
 //  - A full queue refuses the newest record, counted by why the queue is full.
 //  - A broken TCP connection: a message not completely given to the kernel was never complete at
 //  the
@@ -74,6 +77,7 @@ class CollectorSession final : public RecordSink {
     void start_session() noexcept;
     void end_session() noexcept;
     [[nodiscard]] bool message_due(TimeNs now) const noexcept;
+    [[nodiscard]] TimeNs drain_time(std::size_t octets) const noexcept;
     [[nodiscard]] bool templates_due() const noexcept { return next_template_ < templates_.size(); }
     void pack_message(TimeNs now) noexcept;
     void pack_templates(TimeNs now) noexcept;
@@ -109,6 +113,7 @@ class CollectorSession final : public RecordSink {
     std::size_t next_template_ = 0; ///< templates from here on are due
     TimeNs templates_sent_at_ = 0;
     std::uint32_t messages_since_templates_ = 0;
+    TimeNs pace_ = 0; ///< UDP: when what was sent has drained
     TimeNs retry_at_ = 0;
     bool failing_ = false; ///< the last attempt to send met an error
     bool trying_ = false;  ///< the next message shows whether the path works again

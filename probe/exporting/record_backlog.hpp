@@ -44,6 +44,8 @@ class RecordBacklog {
     [[nodiscard]] bool empty() const noexcept { return records_ == 0; }
     [[nodiscard]] bool all_read() const noexcept { return unread_records_ == 0; }
     [[nodiscard]] bool over_half() const noexcept { return used_ > ring_.size() / 2; }
+    /// Of all records, without bookkeeping and set headers.
+    [[nodiscard]] std::size_t held_octets() const noexcept { return held_octets_; }
     /// Of unread records, without bookkeeping and set headers.
     [[nodiscard]] std::size_t unread_octets() const noexcept { return unread_octets_; }
 

@@ -18,6 +18,11 @@ constexpr int kIpv6AndUdpHeaders = 40 + 8;
 constexpr int kPayloadMin = 68 - kIpv4AndUdpHeaders;
 constexpr int kPayloadMax = 65507;
 
+/// Unless the operator says more: collectors that read into a buffer of one Ethernet frame exist
+/// (1,550 octets in older pmacct), and a loopback MTU of 65,536 would fill their socket with three
+/// datagrams.
+constexpr int kEthernetMtu = 1500;
+
 /// A route may have got a larger MTU again; the kernel forgets a learned one after ten minutes.
 constexpr TimeNs kLookAgain = 60 * kNsPerSecond;
 constexpr TimeNs kOpenAgain = kNsPerSecond;
@@ -87,6 +92,7 @@ std::uint16_t UdpTransport::payload_of_route() noexcept {
                                       : calls_.get_option(fd_, IPPROTO_IP, IP_MTU, mtu);
     const int headers = address_.ipv6() ? kIpv6AndUdpHeaders : kIpv4AndUdpHeaders;
     int payload = error < 0 ? kUdpPayloadUnknownMtu : mtu - headers;
+    if (payload_max_ == 0) payload = std::min(payload, kEthernetMtu - headers);
     if (payload_max_ > 0) payload = static_cast<int>(std::min<std::int64_t>(payload, payload_max_));
     return static_cast<std::uint16_t>(std::clamp(payload, kPayloadMin, kPayloadMax));
 }

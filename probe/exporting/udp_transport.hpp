@@ -20,8 +20,8 @@ inline constexpr std::uint16_t kUdpPayloadUnknownMtu = 512;
 
 class UdpTransport final : public Transport {
   public:
-    /// `payload_max` octets a datagram at most, 0: what the route allows. Resolves the name (may
-    /// block); throws std::runtime_error with the remedy.
+    /// `payload_max` octets a datagram at most, 0: one Ethernet frame; never more than the route
+    /// allows. Resolves the name (may block); throws std::runtime_error with the remedy.
     UdpTransport(const std::string& name, const std::string& host, std::uint16_t port,
                  std::uint32_t payload_max, LogLine log,
                  SocketCalls& calls = SocketCalls::system());

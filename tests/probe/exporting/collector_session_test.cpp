@@ -325,7 +325,7 @@ TEST_CASE("what a lost connection had not acknowledged moves from sent to lost",
 TEST_CASE("closing sends everything at once and ends the transport", "[session]") {
     Bench bench;
     bench.append(0, 1000);
-    bench.session.close(bench.now);
+    bench.session.close(bench.now); // 9 messages: less than pacing holds back
     CHECK(bench.session.idle());
     CHECK(bench.wire->closed);
     CHECK(numbers(bench.decode()) == counting(0, 1000));
@@ -374,10 +374,42 @@ TEST_CASE("abandoning counts what is queued, a message at hand included", "[sess
 
 TEST_CASE("one step sends a bounded number of messages", "[session]") {
     Bench bench;
+    bench.wire->is_reliable = true;
     bench.step();
     bench.append(0, 121 * 100);
     bench.step();
     CHECK(bench.wire->messages.size() == 1 + 64);
     bench.step();
     CHECK(bench.wire->messages.size() == 1 + 100);
+}
+
+TEST_CASE("over UDP messages are spread, faster when more waits", "[session]") {
+    constexpr std::size_t kKiB = 1024;
+    Bench bench;
+    bench.step(kNsPerSecond);
+    const auto sent_in = [&](int ms) {
+        const std::uint64_t before = bench.session.ledger().message_octets_sent;
+        for (int poll = 0; poll < 10 * ms; ++poll)
+            bench.step(kNsPerMs / 10);
+        return bench.session.ledger().message_octets_sent - before;
+    };
+    SECTION("little") {
+        bench.append(0, 121 * 100); // 100 full messages
+        bench.step();
+        CHECK(bench.session.ledger().message_octets_sent < 32 * kKiB + 2 * 1472);
+        const std::uint64_t per_ms = sent_in(10) / 10;
+        CHECK(per_ms > 4 * kKiB - 200);
+        CHECK(per_ms < 4 * kKiB + 200);
+    }
+    SECTION("much") {
+        bench.append(0, 121 * 2500); // 3.6 MB: 18 KiB a millisecond in 200 ms
+        bench.step();
+        const std::uint64_t per_ms = sent_in(10) / 10;
+        CHECK(per_ms > 15 * kKiB);
+        CHECK(per_ms < 20 * kKiB);
+    }
+    while (!bench.session.idle())
+        static_cast<void>(sent_in(10));
+    CHECK(bench.now - kStart < 3 * kNsPerSecond);
+    CHECK(bench.decode().data_records() == bench.session.ledger().offered.records);
 }

@@ -77,6 +77,16 @@ TEST_CASE("the payload is the route's MTU less IP and UDP headers", "[udp][rfc70
         REQUIRE(udp.transport.step(kStart));
         CHECK(udp.transport.max_message_octets() == 512);
     }
+    SECTION("larger than an Ethernet frame, unless the operator says so") {
+        Scripted udp;
+        udp.socket.answers[{IPPROTO_IP, IP_MTU}] = 65536;
+        REQUIRE(udp.transport.step(kStart));
+        CHECK(udp.transport.max_message_octets() == 1472);
+        Scripted jumbo(8972);
+        jumbo.socket.answers[{IPPROTO_IP, IP_MTU}] = 9000;
+        REQUIRE(jumbo.transport.step(kStart));
+        CHECK(jumbo.transport.max_message_octets() == 8972);
+    }
     SECTION("the operator's limit") {
         Scripted udp(1200);
         REQUIRE(udp.transport.step(kStart));
