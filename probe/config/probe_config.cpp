@@ -26,7 +26,7 @@ constexpr std::size_t kPortNameOctetsMax = 63; // RTE_ETH_NAME_MAX_LEN less its 
 constexpr std::uint32_t kUdpPayloadMin = 128;  // a message header, a set header, a small record
 constexpr std::uint32_t kUdpPayloadMax = 65'507;
 constexpr int kLcoresMax = 1024;
-constexpr std::uint64_t kQueueOctetsMin = 64 * 1024;
+constexpr std::uint64_t kQueueOctetsMin = 65'536;
 
 /// Reads map[key] with `read` when it is there and not empty.
 template <typename Read>
