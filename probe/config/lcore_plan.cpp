@@ -2,15 +2,26 @@
 #include "probe/config/lcore_plan.hpp"
 
 #include <fmt/core.h>
-#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <numeric>
+#include <string_view>
 
 namespace probe {
 namespace {
 
 constexpr std::size_t kLcoresForAllRoles = 3;
+
+/// fmt::join does this too, but g++ 12 warns about fmt 9's own code when it is optimized for speed.
+template <class Items>
+std::string joined(const Items& items, std::string_view separator) {
+    std::string out;
+    for (const auto& item : items) {
+        out += out.empty() ? "" : separator;
+        out += fmt::format("{}", item);
+    }
+    return out;
+}
 
 struct Placement {
     unsigned exporter;
@@ -28,7 +39,7 @@ unsigned checked(int lcore, const char* role, std::span<const unsigned> enabled)
     throw LcorePlanError(
         fmt::format("lcores.{}: lcore {} is not one of the EAL's ({}); name one of these, or start "
                     "with `-l {},{}`",
-                    role, id, fmt::join(sorted, ", "), fmt::join(sorted, ","), id));
+                    role, id, joined(sorted, ", "), joined(sorted, ","), id));
 }
 
 /// The first lcore that none of the written roles takes; else `otherwise`.
@@ -164,13 +175,12 @@ std::string to_table(const LcorePlan& plan, std::span<const std::string> point_n
             names.emplace_back("exporter");
         }
         std::string line =
-            fmt::format("{:>5}  {:<32}  {}", roles.lcore, fmt::to_string(fmt::join(names, ", ")),
-                        fmt::to_string(fmt::join(queues, " ")));
+            fmt::format("{:>5}  {:<32}  {}", roles.lcore, joined(names, ", "), joined(queues, " "));
         line.erase(line.find_last_not_of(' ') + 1);
         table += line + '\n';
     }
     if (!plan.unused.empty()) {
-        table += fmt::format("unused: {} (no queue is left for {})\n", fmt::join(plan.unused, ", "),
+        table += fmt::format("unused: {} (no queue is left for {})\n", joined(plan.unused, ", "),
                              plan.unused.size() == 1 ? "it" : "them");
     }
     return table;

@@ -20,6 +20,7 @@ namespace {
 
 constexpr std::size_t kWholeTables = SIZE_MAX / 2;  // offline, a sweep takes as long as it takes
 constexpr std::uint32_t kBurstsPerLook = 1024;      // between two looks at the clock for the bar
+constexpr std::uint32_t kExpiriesAtOnce = 4096;
 constexpr auto kCollectorNap = std::chrono::microseconds(200);
 
 class ReadJob {
@@ -97,7 +98,32 @@ class ReadJob {
         return packets;
     }
 
+    /// What is past its time at the last packet ends for that reason and not by force, so that no record depends on
+    /// when the sweep came by, and so on the number of workers.
+    void expire_all() {
+        for (const Worker* worker : roles_) {
+            for (const IpFamily family : {IpFamily::ipv4, IpFamily::ipv6}) {
+                if (FlowLane* lane = worker->lane(family); lane != nullptr) {
+                    expire_lane(*lane);
+                }
+            }
+        }
+    }
+
+    void expire_lane(FlowLane& lane) {
+        std::size_t next = 0;
+        std::uint32_t expired = 0;
+        do {
+            next = lane.sweep(next, lane.slots_used(), dispatch_.latest());
+            expired = lane.expire(dispatch_.latest(), kExpiriesAtOnce);
+            exporter_->step(export_time());
+            while (exporter_->backlogged() && wait_for_collectors()) {
+            }
+        } while (next < lane.slots_used() || expired != 0);
+    }
+
     void finish() {
+        expire_all();
         bool drained = false;
         while (!drained) {
             drained = true;

@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The check of the ledger: every end-to-end test calls it on what `--stats json` printed.
+
+All sums are added up here from their parts; the program's own opinion (ledgerCloses) must agree but proves nothing.
+
+    received     = metered + ignored[class] + dropped[reason]        packets, frame octets
+    metered      = in records made + in live flows                   packets, IP octets
+    records made = encoded + lost on the way to the exporter         records, packets, octets
+    offered      = sent + queued + lost[reason], per collector       records, packets, octets
+    received     = what the ports handed over                        packets (live only)
+"""
+import json
+
+RECORD_UNITS = ('records', 'packets', 'octets')
+
+
+class LedgerError(AssertionError):
+    """A sum does not close, or there is no ledger."""
+
+
+def find(stderr: str) -> dict:
+    """The last ledger in what the program wrote to standard error; there must be one."""
+    found = None
+    for line in stderr.splitlines():
+        if line.startswith('{'):
+            found = json.loads(line)
+    if found is None:
+        raise LedgerError(f'no ledger was printed; standard error:\n{stderr[-3000:]}')
+    return found
+
+
+def total(parts, units=RECORD_UNITS) -> dict:
+    parts = list(parts)
+    return {unit: sum(part[unit] for part in parts) for unit in units}
+
+
+def faults(ledger: dict, settled: bool = True) -> list:
+    """What does not close; `settled`: the roles stand still, so that queues are empty and sums exact."""
+    wrong = []
+
+    def equal(what, left, right):
+        if left != right:
+            wrong.append(f'{what}: {left} is not {right}')
+
+    made = total(ledger['recordsMade'].values())
+    accounted = total([ledger['metered'], *ledger['refused'].values()], ('packets', 'octets'))
+    equal('received = metered + refused', ledger['received'], accounted)
+    equal('records made, total', ledger['recordsMadeTotal'], made)
+    live = ledger['liveFlows']
+    equal('packets metered = in records + live', ledger['metered']['packets'], made['packets'] + live['packets'])
+    equal('IP octets metered = in records + live', ledger['meteredIpOctets'], made['octets'] + live['octets'])
+    equal('made = encoded + lost', made, total([ledger['encoded'], ledger['recordsLostQueueFull']]))
+    if not ledger['collectors']:
+        wrong.append('no collector in the ledger')
+    for collector in ledger['collectors']:
+        name = collector['name']
+        equal(f'{name}: offered = encoded', collector['offered'], ledger['encoded'])
+        told = total([collector['sent'], collector['queued'], *collector['lost'].values()])
+        equal(f'{name}: offered = sent + queued + lost', collector['offered'], told)
+        if settled:
+            equal(f'{name}: nothing queued at the end', collector['queued'], dict.fromkeys(RECORD_UNITS, 0))
+    if ledger['ports']:
+        handed_over = sum(port['received'] for port in ledger['ports'])
+        equal('received = from the ports', ledger['received']['packets'], handed_over)
+    if settled:
+        equal('no live flows at the end', live, dict.fromkeys(RECORD_UNITS, 0))
+        equal('the program agrees', ledger.get('ledgerCloses'), True)
+    return wrong
+
+
+def check(stderr: str, settled: bool = True) -> dict:
+    """Returns the ledger when it closes."""
+    ledger = find(stderr)
+    wrong = faults(ledger, settled)
+    if wrong:
+        raise LedgerError('the ledger does not close:\n  ' + '\n  '.join(wrong))
+    return ledger
+
+
+def check_nothing_lost(stderr: str) -> dict:
+    """The ledger closes, and no packet and no record was lost."""
+    ledger = check(stderr)
+    lost = {name: tally for name, tally in ledger['refused'].items() if name.startswith('dropped_table')
+            or name.startswith('dropped_index') if tally['packets']}
+    for collector in ledger['collectors']:
+        lost.update({f"{collector['name']}: {why}": tally for why, tally in collector['lost'].items() if tally['records']})
+    if ledger['recordsLostQueueFull']['records']:
+        lost['record queue full'] = ledger['recordsLostQueueFull']
+    if lost:
+        raise LedgerError(f'records or packets were lost: {lost}')
+    return ledger
