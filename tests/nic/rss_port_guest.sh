@@ -22,7 +22,8 @@ END
 mkdir /tmp/nfdump
 nfcapd -w /tmp/nfdump -p 4739 -t 3600 >/tmp/share/nfcapd.log 2>&1 &
 collector=$!
-"$parshall" run -l 0-2 -a "$NIC" -- --config /tmp/probe.yaml --stats json >/tmp/share/parshall.out 2>/tmp/share/parshall.log &
+"$parshall" run -l 0-2 -a "$NIC" --telemetry -- --config /tmp/probe.yaml --stats json \
+    >/tmp/share/parshall.out 2>/tmp/share/parshall.log &
 probe=$!
 
 # The port is ready when the probe says that it meters; a probe that has ended will not say it any more.
@@ -37,6 +38,7 @@ for _ in $(seq 600); do
     sleep 0.2
 done
 sleep 2
+python3 -B "$(dirname "$0")/queue_counts.py" >/tmp/share/queues.json 2>>/tmp/share/parshall.log
 begin=$(date +%s)
 kill -TERM $probe 2>/dev/null
 wait $probe
