@@ -3,6 +3,7 @@
 #include "probe/commands/commands.hpp"
 #include "probe/config/collector_url.hpp"
 #include "probe/lcores/read_job.hpp"
+#include "probe/lcores/worker.hpp"
 #include "probe/observation/eal_session.hpp"
 
 #include <unistd.h>
@@ -21,7 +22,7 @@ int read_command(const CommandLine& words) {
     const PacketFilter filter(words.filter);
     std::vector<std::unique_ptr<RecordSink>> sinks = open_sinks(config, binding);
     const EalSession eal(offline_eal_arguments(
-        read_job_memory_mb(binding.metering_plan(), config.metering, words.workers)));
+        flow_index_memory_mb(binding.metering_plan(), config.metering, words.workers)));
     const auto& collectors = config.exporting.collectors;
     const ReadJobOptions options{
         .files = words.files,

@@ -2,7 +2,7 @@
 #include "probe/commands/assembly.hpp"
 #include "probe/commands/commands.hpp"
 #include "probe/commands/signal_thread.hpp"
-#include "probe/config/lcore_plan.hpp"
+#include "probe/lcores/lcore_plan.hpp"
 #include "probe/lcores/live_job.hpp"
 #include "probe/observation/eal_session.hpp"
 
@@ -22,14 +22,36 @@ std::vector<std::string> port_names(const ProbeConfig& config) {
     return names;
 }
 
+/// MB of DPDK memory with --no-huge, where nobody says -m: flow indexes, packet buffers, and the records, which come
+/// from the same heap when there are hugepages and beside it when there are none.
+std::uint32_t memory_mb(const ProbeConfig& config, const RecordBinding& binding) {
+    constexpr std::uint64_t kPacketBufferOctets = 2432;  // 2,048 of data, headroom, the mbuf itself
+    constexpr std::uint64_t kRings = 3;                  // descriptors, and as many again on the way and in caches
+    std::uint64_t packets = 0;
+    std::uint32_t queues = 0;
+    for (const ObservationPointOptions& point : config.observation.points) {
+        packets += std::uint64_t{point.queues} * point.descriptors * kRings;
+        queues += point.queues;
+    }
+    return flow_index_memory_mb(binding.metering_plan(), config.metering, queues) +
+           static_cast<std::uint32_t>((packets * kPacketBufferOctets) >> 20) + 64;
+}
+
+/// Warnings always; what is set up, unless told to be quiet.
+void introduce(const ObservationPoint& point, bool quiet) {
+    if (!quiet) {
+        tell_operator(point.description());
+    }
+    for (const std::string& warning : point.warnings()) {
+        tell_operator("warning: " + warning);
+    }
+}
+
 void introduce(const EalSession& eal, const LcorePlan& plan,
-               const std::vector<std::unique_ptr<ObservationPoint>>& points) {
-    tell_operator(fmt::format("{}, {} lcores", EalSession::version(), eal.lcores().size()));
-    for (const auto& point : points) {
-        tell_operator(point->description());
-        for (const std::string& warning : point->warnings()) {
-            tell_operator("warning: " + warning);
-        }
+               const std::vector<std::string>& names, bool quiet) {
+    if (!quiet) {
+        tell_operator(fmt::format("{}, {} lcores", EalSession::version(), eal.lcores().size()));
+        fmt::print(stderr, "{}", to_table(plan, names));
     }
     for (const std::string& warning : plan.warnings) {
         tell_operator("warning: " + warning);
@@ -51,7 +73,7 @@ int run_command(const CommandLine& words, SignalThread& signals) {
     const RecordBinding binding = bind_templates(config);
     const PacketFilter filter(words.filter);
     const EalSession eal(
-        live_eal_arguments(config.observation.eal, words.eal, port_names(config)));
+        live_eal_arguments(config.observation.eal, words.eal, port_names(config), memory_mb(config, binding)));
     std::vector<std::unique_ptr<ObservationPoint>> points;
     std::vector<std::uint16_t> queues;
     for (std::size_t i = 0; i < config.observation.points.size(); ++i) {
@@ -60,13 +82,12 @@ int run_command(const CommandLine& words, SignalThread& signals) {
         queues.push_back(points.back()->queues());
     }
     const LcorePlan plan = plan_lcores(eal.lcores(), config.lcores, queues);
-    if (!words.quiet) {
-        introduce(eal, plan, points);
-    }
+    introduce(eal, plan, port_names(config), words.quiet);
     LiveJob job({.metering = config.metering,
                  .shutdown = config.exporting.shutdown,
                  .filter = words.filter.empty() ? nullptr : &filter,
-                 .log = tell_operator},
+                 .log = tell_operator,
+                 .started = [&words](const ObservationPoint& point) { introduce(point, words.quiet); }},
                 binding, plan, std::move(points), open_sinks(config, binding));
     signals.set([&job] { job.stop(); },
                 [&job, &words] {

@@ -11,6 +11,7 @@
 #include <string_view>
 
 #include "probe/exporting/export_options.hpp"
+#include "probe/lcores/lcore_plan.hpp"
 #include "probe/metering/metering_options.hpp"
 #include "probe/observation/observation_options.hpp"
 

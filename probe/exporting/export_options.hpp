@@ -34,11 +34,4 @@ struct ExportOptions {
     TimeNs shutdown = 4 * kNsPerSecond;              ///< how long the last messages may take at exit
 };
 
-/// Lcore ids by role; empty: by default (1: all; 2: worker, rest; 3 and more: exporter, housekeeping, workers).
-struct LcoreOptions {
-    int exporter = -1;
-    int housekeeping = -1;
-    std::vector<int> workers;
-};
-
 }  // namespace probe

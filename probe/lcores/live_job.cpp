@@ -82,6 +82,9 @@ LiveJob::~LiveJob() = default;
 void LiveJob::run() {
     for (const auto& point : points_) {
         point->start();
+        if (options_.started) {
+            options_.started(*point);
+        }
     }
     const unsigned main_lcore = rte_get_main_lcore();
     LcoreState* mine = nullptr;

@@ -8,7 +8,7 @@
 //   SIGUSR1          prints the statistics and repeats the templates
 #pragma once
 
-#include "probe/config/lcore_plan.hpp"
+#include "probe/lcores/lcore_plan.hpp"
 #include "probe/exporting/export_options.hpp"
 #include "probe/exporting/record_binding.hpp"
 #include "probe/exporting/record_sink.hpp"
@@ -23,6 +23,7 @@
 #include <atomic>
 #include <condition_variable>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -35,6 +36,8 @@ struct LiveJobOptions {
     TimeNs shutdown = 4 * kNsPerSecond;  ///< how long the last records may take to leave
     const PacketFilter* filter = nullptr;
     LogLine log;
+    /// Called once for every port when it has started, on the main thread, before the lcores run.
+    std::function<void(const ObservationPoint&)> started;
 };
 
 class LiveJob {

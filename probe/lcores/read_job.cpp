@@ -7,7 +7,6 @@
 #include "probe/lcores/housekeeping.hpp"
 #include "probe/lcores/progress_bar.hpp"
 #include "probe/lcores/worker.hpp"
-#include "probe/metering/flow_index.hpp"
 
 #include <fmt/format.h>
 
@@ -194,21 +193,6 @@ class ReadJob {
 };
 
 }  // namespace
-
-std::uint32_t read_job_memory_mb(const MeteringPlan& plan, const MeteringOptions& metering,
-                                 std::uint32_t workers) {
-    constexpr std::size_t kSpareMb = 64;  // the EAL's own needs, and what its heap loses to fragmentation
-    std::size_t octets = 0;
-    const auto shares = lane_shares(plan, metering, metering.flows_max / workers);
-    for (const IpFamily family : {IpFamily::ipv4, IpFamily::ipv6}) {
-        const LanePlan& lane = plan.lane(family);
-        if (lane.used()) {
-            octets += workers * FlowIndex::memory_octets(shares[static_cast<std::size_t>(family)],
-                                                         lane.key_octets());
-        }
-    }
-    return static_cast<std::uint32_t>((octets + octets / 8) >> 20) + kSpareMb;
-}
 
 ReadJobResult run_read_job(const ReadJobOptions& options, const RecordBinding& binding,
                            std::vector<std::unique_ptr<RecordSink>> sinks) {

@@ -38,11 +38,6 @@ struct ReadJobResult {
     LedgerSnapshot ledger;
 };
 
-/// MB of DPDK memory that the flow indexes of this job need (offline_eal_arguments).
-[[nodiscard]] std::uint32_t read_job_memory_mb(const MeteringPlan& plan,
-                                               const MeteringOptions& metering,
-                                               std::uint32_t workers);
-
 [[nodiscard]] ReadJobResult run_read_job(const ReadJobOptions& options, const RecordBinding& binding,
                                          std::vector<std::unique_ptr<RecordSink>> sinks);
 

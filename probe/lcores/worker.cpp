@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "probe/lcores/worker.hpp"
 
+#include "probe/metering/flow_index.hpp"
 #include "probe/packet/packet_parser.hpp"
 
 #include <algorithm>
@@ -29,6 +30,21 @@ std::array<std::uint64_t, 2> lane_shares(const MeteringPlan& plan, const Meterin
     const auto for_ipv6 = std::max(
         kLaneFlowsMin, static_cast<std::uint64_t>(static_cast<double>(flows_max) * metering.ipv6_share));
     return {std::max(kLaneFlowsMin, flows_max - std::min(flows_max, for_ipv6)), for_ipv6};
+}
+
+std::uint32_t flow_index_memory_mb(const MeteringPlan& plan, const MeteringOptions& metering,
+                                   std::uint32_t workers) {
+    constexpr std::size_t kSpareMb = 64;  // the EAL's own needs, and what its heap loses to fragmentation
+    std::size_t octets = 0;
+    const auto shares = lane_shares(plan, metering, metering.flows_max / workers);
+    for (const IpFamily family : {IpFamily::ipv4, IpFamily::ipv6}) {
+        const LanePlan& lane = plan.lane(family);
+        if (lane.used()) {
+            octets += workers * FlowIndex::memory_octets(shares[static_cast<std::size_t>(family)],
+                                                         lane.key_octets());
+        }
+    }
+    return static_cast<std::uint32_t>((octets + octets / 8) >> 20) + kSpareMb;
 }
 
 Worker::Worker(const MeteringPlan& plan, const MeteringOptions& metering,

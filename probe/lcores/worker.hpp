@@ -72,4 +72,9 @@ class Worker {
                                                        const MeteringOptions& metering,
                                                        std::uint64_t flows_max) noexcept;
 
+/// MB of DPDK memory that the flow indexes of `workers` workers need, with some to spare for the EAL itself.
+[[nodiscard]] std::uint32_t flow_index_memory_mb(const MeteringPlan& plan,
+                                                 const MeteringOptions& metering,
+                                                 std::uint32_t workers);
+
 }  // namespace probe

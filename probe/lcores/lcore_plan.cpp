@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "probe/config/lcore_plan.hpp"
+#include "probe/lcores/lcore_plan.hpp"
 
 #include <fmt/core.h>
 

@@ -9,9 +9,16 @@
 #include <string>
 #include <vector>
 
-#include "probe/exporting/export_options.hpp"
 
 namespace probe {
+
+/// What an operator says about lcores.
+/// Lcore ids by role; empty: by default (1: all; 2: worker, rest; 3 and more: exporter, housekeeping, workers).
+struct LcoreOptions {
+    int exporter = -1;
+    int housekeeping = -1;
+    std::vector<int> workers;
+};
 
 /// A map that cannot be: one sentence with the remedy (exit code 2).
 class LcorePlanError : public std::runtime_error {
