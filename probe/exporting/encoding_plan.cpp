@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "probe/exporting/encoding_plan.hpp"
 
+#include "encoder/ntp_time.hpp"
 #include "probe/metering/flow_record.hpp"
 #include "probe/metering/siphash.hpp"
 
@@ -11,10 +12,6 @@
 namespace probe {
 
 namespace {
-
-constexpr std::uint64_t kSecondsFrom1900To1970 = 2'208'988'800;
-/// RFC 7011 section 6.1.9: of a dateTimeMicroseconds the 11 lowest bits of the fraction are zero.
-constexpr std::uint64_t kMicrosecondMask = ~std::uint64_t{0x7ff};
 
 /// flowId must be the same in every run and for both uniflows of a biflow, so its hash has no secret.
 constexpr SipKey kFlowIdKey{0x7061727368616c6cULL, 0x666c6f7749640000ULL};
@@ -44,14 +41,6 @@ std::uint8_t* put(std::uint8_t* out, std::uint64_t value, unsigned width) noexce
 }
 
 }  // namespace
-
-std::uint64_t ntp_timestamp(TimeNs time) noexcept {
-    const std::uint64_t seconds = time / kNsPerSecond + kSecondsFrom1900To1970;
-    // rounded up, so that the nanosecond comes back when a reader rounds down
-    const std::uint64_t fraction =
-        (((time % kNsPerSecond) << 32) + kNsPerSecond - 1) / kNsPerSecond;
-    return (seconds << 32) + fraction;
-}
 
 EncodingPlan::EncodingPlan(const RecordBase& base, std::vector<EncodingStep> steps,
                            std::vector<InterfaceDirection> interfaces)
@@ -123,8 +112,8 @@ std::uint64_t EncodingPlan::derived(const EncodingStep& step, std::uint16_t from
             return load<std::uint32_t>(at) + load<std::uint64_t>(record + step.also);
         case EncodingStepKind::seconds: return (time(at) / kNsPerSecond) & 0xffffffffU;
         case EncodingStepKind::milliseconds: return time(at) / kNsPerMs;
-        case EncodingStepKind::microseconds: return ntp_timestamp(time(at)) & kMicrosecondMask;
-        case EncodingStepKind::nanoseconds: return ntp_timestamp(time(at));
+        case EncodingStepKind::microseconds: return ipfix::ntp_from_unix_us(time(at) / kNsPerUs);
+        case EncodingStepKind::nanoseconds: return ipfix::ntp_from_unix_ns(time(at));
         case EncodingStepKind::duration_ms: return (time(record + step.also) - time(at)) / kNsPerMs;
         case EncodingStepKind::duration_us: return (time(record + step.also) - time(at)) / kNsPerUs;
         case EncodingStepKind::constant: return step.value;

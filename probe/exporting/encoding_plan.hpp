@@ -96,7 +96,4 @@ class EncodingPlan {
     std::size_t octets_max_ = 0;
 };
 
-/// Nanoseconds since 1970 as an NTP timestamp: seconds since 1900 modulo 2^32, and a binary fraction.
-[[nodiscard]] std::uint64_t ntp_timestamp(TimeNs time) noexcept;
-
 }  // namespace probe

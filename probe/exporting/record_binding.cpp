@@ -222,6 +222,12 @@ TemplateRequest request_of(const ipfix::TemplateDescription& description) {
     };
     for (const ipfix::TemplateField& field : description.keys) {
         note(field, true);
+        if (request.keys.has(KeyPart::icmp_type_code) && request.keys.has(KeyPart::source_port)) {
+            fail(description, field,
+                 "sourceTransportPort and the ICMP type and code cannot be keys of one template, since no "
+                 "packet has both; make two templates of it, with the filters \"icmp\" or \"icmp6\" and "
+                 "\"not icmp\" or \"not icmp6\"");
+        }
     }
     for (const ipfix::TemplateField& field : description.values) {
         note(field, false);
@@ -232,6 +238,11 @@ TemplateRequest request_of(const ipfix::TemplateDescription& description) {
     }
     request.for_ipv4 = ipv6_only == nullptr;
     request.for_ipv6 = ipv4_only == nullptr;
+    try {
+        require_symmetric_key(request);
+    } catch (const std::runtime_error& error) {
+        throw ipfix::ConfigError(description.file, description.line, description.column, error.what());
+    }
     try {
         const PacketFilter filter(request.filter);
     } catch (const std::exception& error) {
@@ -431,7 +442,12 @@ RecordBinding::RecordBinding(const std::vector<ipfix::TemplateDescription>& desc
         requests.push_back(request_of(description));
         templates_.push_back(ipfix::make_template_record(description));
     }
-    plan_ = std::make_unique<MeteringPlan>(std::move(requests));
+    try {
+        plan_ = std::make_unique<MeteringPlan>(std::move(requests));
+    } catch (const std::runtime_error& error) {  // too many templates of a family
+        const ipfix::TemplateDescription& last = numbered.back();
+        throw ipfix::ConfigError(last.file, last.line, last.column, error.what());
+    }
     for (const IpFamily family : {IpFamily::ipv4, IpFamily::ipv6}) {
         const auto f = static_cast<std::size_t>(family);
         const LanePlan& lane = plan_->lane(family);

@@ -167,6 +167,10 @@ void add_packet(FlowRecord<Key>& record, const RecordLayout& layout, const Packe
                 const PacketHeaders& headers, std::size_t direction) noexcept {
     const bool first = record.packets[direction] == 0;
     if (packet.time_ns < record.first_ns) {
+        if (record.first_ns == kNoPacketYet) {
+            // a late packet opens this record: its end must not be that of the record before
+            publish(record.last_ns, packet.time_ns);
+        }
         publish(record.first_ns, packet.time_ns);
     }
     if (packet.time_ns > record.last_ns) {

@@ -29,8 +29,19 @@ std::vector<PacketFilter> compile(const std::vector<TemplateRequest>& requests) 
     return filters;
 }
 
-/// A biflow joins both directions under one key, so a key field needs its counterpart beside it.
+/// FIN and RST end a flow only where the flow is one connection.
+bool is_connection(KeyParts keys) noexcept {
+    return keys.has(KeyPart::source_address) && keys.has(KeyPart::destination_address) &&
+           keys.has(KeyPart::source_port) && keys.has(KeyPart::destination_port) &&
+           keys.has(KeyPart::protocol);
+}
+
+}  // namespace
+
 void require_symmetric_key(const TemplateRequest& request) {
+    if (!request.biflow) {
+        return;
+    }
     constexpr std::array<std::pair<KeyPart, KeyPart>, 3> kPairs = {
         {{KeyPart::source_address, KeyPart::destination_address},
          {KeyPart::source_port, KeyPart::destination_port},
@@ -51,15 +62,6 @@ void require_symmetric_key(const TemplateRequest& request) {
             "make it a value or leave out the reverse elements");
     }
 }
-
-/// FIN and RST end a flow only where the flow is one connection.
-bool is_connection(KeyParts keys) noexcept {
-    return keys.has(KeyPart::source_address) && keys.has(KeyPart::destination_address) &&
-           keys.has(KeyPart::source_port) && keys.has(KeyPart::destination_port) &&
-           keys.has(KeyPart::protocol);
-}
-
-}  // namespace
 
 BlockNeeds& BlockNeeds::operator|=(const BlockNeeds& other) noexcept {
     for (std::size_t d = 0; d < kDirections; ++d) {
@@ -103,9 +105,7 @@ LanePlan::LanePlan(IpFamily family, const std::vector<TemplateRequest>& requests
         if (!(family == IpFamily::ipv4 ? request.for_ipv4 : request.for_ipv6)) {
             continue;
         }
-        if (request.biflow) {
-            require_symmetric_key(request);
-        }
+        require_symmetric_key(request);
         templates_.push_back({.request = i,
                               .keys = request.keys,
                               .biflow = request.biflow,

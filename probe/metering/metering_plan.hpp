@@ -55,6 +55,10 @@ struct TemplateRequest {
     std::uint32_t packets_max = UINT32_MAX;
 };
 
+/// A biflow joins both directions under one key, so a key field needs its counterpart beside it.
+/// Throws std::runtime_error with the remedy where it has none; uniflows may have any key.
+void require_symmetric_key(const TemplateRequest& request);
+
 /// A template of one family, as the lane uses it.
 struct LaneTemplate {
     std::size_t request = 0;  ///< its place in the list of TemplateRequests, which is the exporter's too

@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "probe/metering/flow_table.hpp"
+#include "tests/support/catch.hpp"
+#include "tests/support/eal_fixture.hpp"
+#include "tests/support/metering_bench.hpp"
+
+#include <algorithm>
+#include <deque>
+#include <numeric>
+#include <random>
+#include <set>
+#include <unordered_map>
+
+using namespace probe;
+using namespace probe::test;
+
+namespace {
+
+using Table = FlowTable<Ipv4Key>;
+
+Ipv4Key key_number(std::uint32_t n) {
+    Ipv4Key key{};
+    std::memcpy(key.source.data(), &n, 4);
+    return key;
+}
+
+Table make_table(std::size_t flows_max, SipKey hash_key = {3, 4}) {
+    start_eal();
+    return Table({.name = unique_name(), .flows_max = flows_max, .stride = 64, .socket = -1, .hash_key = hash_key});
+}
+
+std::int32_t add(Table& table, const Ipv4Key& key) {
+    std::int32_t slot = FlowIndex::kNoSlot;
+    if (table.insert(key, table.signature_of(key), slot) != InsertVerdict::inserted) {
+        return FlowIndex::kNoSlot;
+    }
+    table.record(slot).key = key;
+    publish(table.record(slot).state, FlowState::kLive);
+    return slot;
+}
+
+std::int32_t find(const Table& table, const Ipv4Key& key) {
+    const std::uint32_t signature = table.signature_of(key);
+    std::int32_t slot = 0;
+    table.lookup_burst(&key, &signature, 1, &slot);
+    return slot;
+}
+
+}  // namespace
+
+TEST_CASE("a table holds as many flows as were asked for, and says when it is full", "[metering][table]") {
+    for (const std::size_t flows_max : {1, 63, 64, 65, 600, 900, 1000, 1024, 4096, 7000}) {
+        INFO("flows_max " << flows_max);
+        Table table = make_table(flows_max);
+        for (std::uint32_t n = 0; n < flows_max; ++n) {
+            REQUIRE(add(table, key_number(n)) >= 0);
+        }
+        CHECK(table.flows() == flows_max);
+        CHECK(table.slots_used() <= table.slots());
+        std::int32_t slot = 0;
+        const Ipv4Key one_more = key_number(0xffffffff);
+        CHECK(table.insert(one_more, table.signature_of(one_more), slot) == InsertVerdict::table_full);
+        CHECK(table.selfcheck());
+        table.erase(find(table, key_number(0)));
+        CHECK(find(table, key_number(0)) == FlowIndex::kNoSlot);
+        CHECK(add(table, one_more) >= 0);
+        CHECK(table.selfcheck());
+    }
+}
+
+TEST_CASE("keys with one signature are different flows", "[metering][table]") {
+    Table table = make_table(1024);
+    // 2^17 keys have about two pairs with the same 32 bits
+    std::unordered_map<std::uint32_t, std::uint32_t> seen;
+    std::vector<std::pair<std::uint32_t, std::uint32_t>> pairs;
+    for (std::uint32_t n = 0; n < (1U << 18) && pairs.size() < 3; ++n) {
+        const auto [at, fresh] = seen.emplace(table.signature_of(key_number(n)), n);
+        if (!fresh) {
+            pairs.emplace_back(at->second, n);
+        }
+    }
+    REQUIRE(!pairs.empty());
+    for (const auto& [a, b] : pairs) {
+        REQUIRE(table.signature_of(key_number(a)) == table.signature_of(key_number(b)));
+        const std::int32_t slot_a = add(table, key_number(a));
+        CHECK(find(table, key_number(b)) == FlowIndex::kNoSlot);
+        const std::int32_t slot_b = add(table, key_number(b));
+        REQUIRE(slot_a >= 0);
+        REQUIRE(slot_b >= 0);
+        CHECK(slot_a != slot_b);
+        CHECK(find(table, key_number(a)) == slot_a);
+        CHECK(find(table, key_number(b)) == slot_b);
+        table.erase(slot_a);
+        CHECK(find(table, key_number(a)) == FlowIndex::kNoSlot);
+        CHECK(find(table, key_number(b)) == slot_b);
+    }
+    CHECK(table.selfcheck());
+}
+
+TEST_CASE("slots are used again through a hundred times the capacity of adds and deletes", "[metering][table]") {
+    constexpr std::size_t kFlows = 2000;
+    Table table = make_table(kFlows);
+    std::deque<std::uint32_t> live;
+    std::mt19937 random(11);
+    std::uint32_t next = 0;
+    for (std::size_t adds = 0; adds < 100 * kFlows; ++adds) {
+        if (live.size() == kFlows) {
+            const std::size_t leaving = random() % live.size();
+            std::swap(live[leaving], live.front());
+            table.erase(find(table, key_number(live.front())));
+            live.pop_front();
+        }
+        REQUIRE(add(table, key_number(next)) >= 0);
+        live.push_back(next++);
+        if (adds % 20'000 == 0) {
+            REQUIRE(table.selfcheck());
+        }
+    }
+    CHECK(table.flows() == kFlows);
+    CHECK(table.slots_used() <= table.slots());
+    CHECK(table.selfcheck());
+}
+
+TEST_CASE("the same keys get the same slots whatever the hash key is", "[metering][table]") {
+    Table a = make_table(500, {1, 1});
+    Table b = make_table(500, {0xdeadbeef, 42});
+    std::mt19937 random(5);
+    std::set<std::uint32_t> live;
+    for (std::uint32_t n = 0; n < 5000; ++n) {
+        if (live.size() == 500 || (!live.empty() && random() % 3 == 0)) {
+            const auto gone = std::next(live.begin(), static_cast<long>(random() % live.size()));
+            a.erase(find(a, key_number(*gone)));
+            b.erase(find(b, key_number(*gone)));
+            live.erase(gone);
+        }
+        REQUIRE(add(a, key_number(n)) == add(b, key_number(n)));
+        live.insert(n);
+    }
+}
+
+TEST_CASE("selfcheck notices a record that is not where its key is", "[metering][table]") {
+    Table table = make_table(100);
+    const std::int32_t slot = add(table, key_number(1));
+    REQUIRE(add(table, key_number(2)) >= 0);
+    REQUIRE(table.selfcheck());
+    table.record(slot).key = key_number(3);
+    CHECK_FALSE(table.selfcheck());
+    table.record(slot).key = key_number(1);
+    REQUIRE(table.selfcheck());
+    publish(table.record(slot).state, std::uint8_t{0});
+    CHECK_FALSE(table.selfcheck());
+}
+
+TEST_CASE("an index that memory cannot hold says what to change", "[metering][table]") {
+    start_eal();
+    CHECK_THROWS_WITH(FlowIndex("toolarge", 1U << 29, 64, -1),
+                      Catch::Contains("no memory for a flow index of ") &&
+                          Catch::Contains("lower metering.flows_max, or give DPDK more memory"));
+}
