@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The exporter alone: records a second out of a full record queue, encoded only and sent over
+// loopback.
+#include <cstring>
+#include <stdexcept>
+
+#include "bench/context.hpp"
+#include "bench/sinks.hpp"
+#include "bench/worker_path.hpp"
+
+namespace bench {
+namespace {
+
+using probe::IpFamily;
+using probe::TimeNs;
+
+constexpr std::size_t kSamples = 4'096;
+constexpr probe::TimeNs kPatience = 5 * probe::kNsPerSecond;
+
+/// Real records of finished IPv4 flows, kept to be queued again and again.
+class RecordSupply {
+  public:
+    RecordSupply(Context& context, WorkerPath& path)
+        : queue_(path.worker().lane(IpFamily::ipv4)->records()) {
+        TrafficOptions options;
+        options.flows = kSamples;
+        options.frames_min = kSamples;
+        const Traffic traffic(options);
+        context.port->pace(false);
+        context.port->play(traffic);
+        path.fill(traffic.frames().size(), probe::kNsPerSecond);
+        while (!path.worker().flush()) {
+            take_all();
+        }
+        take_all();
+        if (samples_.empty()) {
+            throw std::runtime_error("no records came out of the worker");
+        }
+    }
+
+    /// Queues up to `count` records; returns how many there was room for.
+    std::size_t refill(std::size_t count) noexcept {
+        for (std::size_t n = 0; n < count; ++n) {
+            std::uint8_t* place = queue_.reserve();
+            if (place == nullptr) {
+                return n;
+            }
+            std::memcpy(place, samples_[next_].data(), samples_[next_].size());
+            queue_.publish();
+            next_ = next_ + 1 == samples_.size() ? 0 : next_ + 1;
+        }
+        return count;
+    }
+
+  private:
+    void take_all() {
+        while (const std::uint8_t* record = queue_.front()) {
+            samples_.emplace_back(record, record + queue_.element_octets());
+            queue_.pop();
+        }
+    }
+
+    probe::SpscQueue& queue_;
+    std::vector<std::vector<std::uint8_t>> samples_;
+    std::size_t next_ = 0;
+};
+
+struct ExportRun {
+    double records = 0;
+    double ns = 0;          ///< from the first record to the last one given to the kernel
+    double exporter_ns = 0; ///< of these, in the exporter
+    std::uint64_t octets = 0;
+    std::uint64_t lost_here = 0;
+    std::uint64_t lost_on_the_way = 0;
+};
+
+void drain(probe::Exporter& exporter, probe::ThreadClock& clock) {
+    const TimeNs began = clock.now();
+    exporter.close(began);
+    while (!exporter.idle() && clock.now() - began < kPatience) {
+        exporter.step(clock.now());
+    }
+    exporter.abandon();
+}
+
+ExportRun export_for(double seconds, RecordSupply& supply, probe::Exporter& exporter) {
+    const probe::ProbeClock timeline;
+    probe::ThreadClock clock(timeline);
+    const TimeNs began = clock.now();
+    const auto wanted = static_cast<TimeNs>(seconds * 1e9);
+    while (exporter.sinks()[0]->ledger().sessions == 0 && exporter.sinks()[0]->name() != "null" &&
+           clock.now() - began < kPatience) {
+        exporter.step(clock.now()); // a TCP connection takes a moment
+    }
+    ExportRun run;
+    const TimeNs first = clock.now();
+    TimeNs now = first;
+    while (now - first < wanted) {
+        if (!exporter.backlogged()) {
+            supply.refill(1'024);
+        }
+        const TimeNs before = clock.now();
+        run.records += exporter.step(before, 1'024);
+        now = clock.now();
+        run.exporter_ns += static_cast<double>(now - before);
+    }
+    drain(exporter, clock);
+    run.ns = static_cast<double>(clock.now() - first);
+    const probe::SessionLedger& ledger = exporter.sinks()[0]->ledger();
+    run.lost_here = ledger.lost_total().records;
+    run.octets = ledger.message_octets_sent;
+    return run;
+}
+
+ExportRun one_run(Context& context, const probe::RecordBinding& binding, WorkerPath& path,
+                  RecordSupply& supply, const std::string& to) {
+    std::vector<std::unique_ptr<probe::RecordSink>> sinks;
+    if (to == "encode") {
+        sinks.push_back(std::make_unique<NullSink>());
+        const auto exporter = path.make_exporter(std::move(sinks));
+        return export_for(context.measuring.seconds, supply, *exporter);
+    }
+    const bool udp = to == "udp";
+    LoopbackCollector collector(udp ? probe::TransportKind::udp : probe::TransportKind::tcp,
+                                context.helper_cpu);
+    sinks.push_back(collector.open_sink(binding));
+    const auto exporter = path.make_exporter(std::move(sinks));
+    ExportRun run = export_for(context.measuring.seconds, supply, *exporter);
+    const probe::SessionLedger& ledger = exporter->sinks()[0]->ledger();
+    const TimeNs began = probe::monotonic_ns();
+    while (collector.octets() < run.octets && probe::monotonic_ns() - began < kPatience / 20) {
+        std::this_thread::yield();
+    }
+    if (udp) { // of messages, so roughly of records
+        const double arrived = static_cast<double>(collector.messages());
+        const double sent = static_cast<double>(ledger.messages_sent);
+        run.lost_on_the_way = static_cast<std::uint64_t>((sent - arrived) / std::max(sent, 1.0) *
+                                                         static_cast<double>(ledger.sent.records));
+    }
+    return run;
+}
+
+} // namespace
+
+void run_exporter(Context& context) {
+    ResultFile results = context.results("exporter");
+    for (const char* set : {"minimal", "default", "wide"}) {
+        const probe::RecordBinding binding = context.bind(set);
+        WorkerPath path(binding, {.name = "exporting", .flows_max = 4 * kSamples}, *context.queue);
+        RecordSupply supply(context, path);
+        const std::size_t octets = binding.templates()[0].record_octets();
+        for (const char* to : {"encode", "udp", "tcp"}) {
+            std::vector<double> rates;
+            std::vector<double> busy;
+            ExportRun sum;
+            for (int i = 0; i < context.measuring.runs; ++i) {
+                const ExportRun run = one_run(context, binding, path, supply, to);
+                const bool encode = std::string(to) == "encode"; // there, the supply is not counted
+                rates.push_back(run.records / (encode ? run.exporter_ns : run.ns) * 1e3);
+                busy.push_back(run.exporter_ns / run.records);
+                sum.lost_here += run.lost_here;
+                sum.lost_on_the_way += run.lost_on_the_way;
+            }
+            const Figure rate = figure_of(rates);
+            results.add({{"templates", set},
+                         {"to", to},
+                         {"record_octets", number(std::uint64_t{octets})},
+                         {"mrecords_s", number(rate.median, 3)},
+                         {"spread", number(rate.spread, 3)},
+                         {"ns_in_exporter", number(figure_of(busy).median, 1)},
+                         {"runs", number(std::uint64_t{rates.size()})},
+                         {"lost_in_exporter", number(sum.lost_here)},
+                         {"lost_on_the_way", number(sum.lost_on_the_way)}});
+        }
+    }
+}
+
+} // namespace bench
