@@ -1,0 +1,417 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "tests/simulation/simulation.hpp"
+
+#include "encoder/template_description.hpp"
+#include "tests/support/eal_fixture.hpp"
+
+#include <algorithm>
+
+namespace probe::test {
+
+namespace {
+
+constexpr std::uint32_t kDomain = 7;
+
+const char* const kUniflow6 = R"(templates:
+  - name: uniflow6
+    keys: [sourceIPv6Address, destinationIPv6Address, protocolIdentifier, sourceTransportPort,
+           destinationTransportPort]
+    values: [flowStartNanoseconds, flowEndNanoseconds, packetDeltaCount, octetDeltaCount, flowEndReason]
+)";
+
+std::vector<ipfix::TemplateDescription> templates(bool biflow) {
+    auto both = ipfix::parse_template_descriptions(biflow ? kBiflow4 : kUniflow4, "4.yaml");
+    for (auto& one : ipfix::parse_template_descriptions(biflow ? kBiflow6 : kUniflow6, "6.yaml")) {
+        both.push_back(std::move(one));
+    }
+    return both;
+}
+
+}  // namespace
+
+/// Tells the truth about each packet at the moment a worker takes it.
+class Simulation::RememberingSource final : public PacketSource {
+  public:
+    explicit RememberingSource(Simulation& simulation) : simulation_(simulation) {}
+
+    std::uint32_t poll(PacketBatch& batch, TimeNs now) noexcept override {
+        const std::size_t before = source.polled().size();
+        const std::uint32_t count = source.poll(batch, now);
+        for (std::size_t i = before; i < source.polled().size(); ++i) {
+            const std::uint64_t tag = source.polled()[i];
+            TruePacket packet = simulation_.packets_[tag];
+            packet.polled_at = now;
+            if (!(simulation_.scenario_.forget_a_packet && tag == 40)) {
+                simulation_.truth_.packet(packet);
+            }
+        }
+        return count;
+    }
+    void release() noexcept override { source.release(); }
+
+    ScriptedSource source;
+
+  private:
+    Simulation& simulation_;
+};
+
+Scenario Scenario::of(std::uint64_t seed) {
+    std::mt19937_64 random(seed);
+    const auto pick = [&](std::uint64_t from, std::uint64_t to) { return from + random() % (to - from + 1); };
+    Scenario s;
+    s.seed = seed;
+    s.biflow = pick(0, 2) != 0;
+    s.ample = pick(0, 1) != 0;
+    s.workers = static_cast<std::uint32_t>(pick(1, 3));
+    s.collectors = static_cast<std::uint32_t>(pick(1, 3));
+    s.flows = static_cast<std::uint32_t>(pick(3, 400));
+    s.steps = static_cast<std::uint32_t>(pick(500, 6000));
+    s.late_max = pick(0, 1) == 0 ? 0 : pick(1, 3000) * kMs;
+    s.timeouts.idle = pick(1, 15) * kSecond;
+    s.timeouts.active = pick(2, 40) * kSecond;
+    s.timeouts.tcp_end = pick(0, 4) == 0 ? kNever : pick(0, 3000) * kMs;
+    s.sweep = pick(50, 1000) * kMs;
+    s.when_full = pick(0, 1) == 0 ? WhenFull::evict : WhenFull::refuse;
+    if (!s.ample) {
+        s.flows_max = pick(1, 3) * 128 * s.workers;
+        s.record_queue = static_cast<std::uint32_t>(pick(1, 64));
+        s.queue_octets = static_cast<std::uint32_t>(pick(3000, 30'000));
+    }
+    return s;
+}
+
+std::string Scenario::text() const {
+    const auto seconds = [](TimeNs ns) {
+        return ns == kNever ? std::string("off") : std::to_string(ns / kMs) + " ms";
+    };
+    return std::string(biflow ? "biflows" : "uniflows") + (ample ? ", ample" : ", scarce") + ", " +
+           std::to_string(workers) + " workers, " + std::to_string(collectors) + " collectors, " +
+           std::to_string(flows) + " flows (at most " + std::to_string(flows_max) + "), " + std::to_string(steps) +
+           " steps, late up to " + seconds(late_max) + ", idle " + seconds(timeouts.idle) + ", active " +
+           seconds(timeouts.active) + ", tcp_end " + seconds(timeouts.tcp_end) + ", sweep " + seconds(sweep) +
+           (when_full == WhenFull::evict ? ", evict" : ", refuse") + ", record queue " +
+           std::to_string(record_queue);
+}
+
+Simulation::Simulation(const Scenario& scenario)
+    : scenario_(scenario),
+      random_(scenario.seed ^ 0x9e3779b97f4a7c15ULL),
+      binding_((start_eal(), templates(scenario.biflow)), {.domain_id = kDomain, .interfaces = {}}),
+      truth_(scenario.timeouts, scenario.biflow, scenario.ample),
+      worker_roles_(scenario.workers) {
+    MeteringOptions metering;
+    metering.timeouts = scenario.timeouts;
+    metering.sweep = scenario.sweep;
+    metering.when_full = scenario.when_full;
+    metering.record_queue = scenario.record_queue;
+    metering.ipv6_share = 0.5;
+    std::vector<Worker*> workers;
+    for (std::uint32_t w = 0; w < scenario.workers; ++w) {
+        sources_.push_back(std::make_unique<RememberingSource>(*this));
+        workers_.push_back(std::make_unique<Worker>(
+            binding_.metering_plan(), metering,
+            WorkerOptions{.name = unique_name(),
+                          .flows_max = scenario.flows_max / scenario.workers,
+                          .socket = -1,
+                          .hash_key = {random_(), random_()},
+                          .filter = nullptr},
+            std::vector<PacketSource*>{sources_.back().get()}));
+        workers.push_back(workers_.back().get());
+    }
+    housekeeping_ = std::make_unique<Housekeeping>(workers, scenario.sweep);
+    std::vector<std::unique_ptr<RecordSink>> sinks;
+    auto capture = std::make_unique<CapturingSink>(binding_.templates(), kDomain);
+    capture_ = capture.get();
+    sinks.push_back(std::move(capture));
+    for (std::uint32_t c = 0; c < scenario.collectors; ++c) {
+        wires_.push_back(std::make_shared<Wire>(random_()));
+        wires_.back()->options = {.reliable = c % 2 == 1,
+                                  .failures_percent = static_cast<unsigned>(random_() % 30),
+                                  .tamper = c == 0 ? scenario.tamper : Tamper::nothing};
+        ExportOptions options;
+        options.queue_octets = scenario.queue_octets;
+        options.message_delay = random_() % 1000 * kMs;
+        options.template_refresh = (1 + random_() % 60) * kSecond;
+        options.template_refresh_messages = static_cast<std::uint32_t>(random_() % 20);
+        CollectorOptions collector;
+        collector.url = (c % 2 == 1 ? "tcp://" : "udp://") + std::to_string(c);
+        sinks.push_back(std::make_unique<CollectorSession>(collector, options, kDomain, binding_.templates(),
+                                                           std::make_unique<FlakyTransport>(wires_.back())));
+    }
+    exporter_ = std::make_unique<Exporter>(binding_, workers, std::move(sinks));
+}
+
+Simulation::~Simulation() = default;
+
+void Simulation::complain(const std::string& what) {
+    if (complaints_.size() < 20) {
+        complaints_.push_back(what);
+    }
+}
+
+std::vector<std::string> Simulation::run() {
+    for (std::uint32_t step = 0; step < scenario_.steps && complaints_.empty(); ++step) {
+        turn();
+        if (step % 512 == 0) {
+            check_in_between();
+        }
+    }
+    finish();
+    return complaints_;
+}
+
+void Simulation::turn() {
+    pass_time();
+    switch (random_() % 8) {
+        case 0:
+        case 1:
+        case 2: make_packets(); break;
+        case 3:
+        case 4: step_worker(static_cast<std::uint32_t>(random_() % scenario_.workers)); break;
+        case 5: step_housekeeping(); break;
+        case 6: step_exporter(); break;
+        default:
+            if (random_() % 200 == 0) {  // one role gets stuck for a while
+                const std::uint64_t role = random_() % (scenario_.workers + 2);
+                Role& stuck = role < scenario_.workers    ? worker_roles_[role]
+                              : role == scenario_.workers ? housekeeping_role_
+                                                          : exporter_role_;
+                stuck.stalled_for = static_cast<std::uint32_t>(random_() % 50);
+            } else if (random_() % 100 == 0) {
+                exporter_->repeat_templates();
+            }
+    }
+}
+
+void Simulation::pass_time() {
+    const std::uint64_t luck = random_() % 1000;
+    if (luck < 500) {
+        now_ += random_() % (2 * kMs);
+    } else if (luck < 990) {
+        now_ += random_() % (50 * kMs);
+    } else {
+        now_ += random_() % (luck < 998 ? 2 * kSecond : 20 * kSecond);
+    }
+}
+
+void Simulation::make_packets() {
+    const std::uint64_t count = random_() % 10 == 0 ? random_() % 150 : random_() % 6;
+    for (std::uint64_t n = 0; n < count; ++n) {
+        make_packet();
+    }
+}
+
+void Simulation::make_packet() {
+    const auto flow = static_cast<std::uint32_t>(random_() % scenario_.flows * (random_() % 2));  // half are of flow 0
+    const bool back = random_() % 3 == 0;
+    const bool ipv6 = flow % 3 == 2;
+    const bool tcp = flow % 2 == 1;
+    const std::string octet = std::to_string(flow % 200 + 1);
+    const std::string a = (ipv6 ? "2001:db8::" : "10.0.0.") + octet;
+    const std::string b = ipv6 ? "2001:db8::64" : "10.0.0.100";
+    const auto port_a = static_cast<std::uint16_t>(1024 + flow);
+    constexpr std::uint16_t kPortB = 443;
+    constexpr std::uint16_t kBits[] = {kAck, kAck, kAck, kAck, kAck, kAck, kSyn, kSyn | kAck, kFin | kAck, kRst};
+    const std::uint16_t bits = kBits[random_() % std::size(kBits)];
+    const auto payload = static_cast<std::uint32_t>(random_() % 200);
+    PacketBuilder builder = PacketBuilder().ethernet();
+    if (ipv6) {
+        builder.ipv6({.source = back ? b : a, .destination = back ? a : b});
+    } else {
+        builder.ipv4({.source = back ? b : a, .destination = back ? a : b});
+    }
+    const std::uint16_t from = back ? kPortB : port_a;
+    const std::uint16_t to = back ? port_a : kPortB;
+    (tcp ? builder.tcp(from, to, bits) : builder.udp(from, to)).payload(payload);
+    const TimeNs late = scenario_.late_max != 0 && random_() % 5 == 0 ? random_() % scenario_.late_max : 0;
+    if (random_() % 50 == 0) {
+        return;  // lost before the port: nobody will ever know
+    }
+    const std::string end_a = a + " " + std::to_string(port_a);
+    const std::string end_b = b + " " + std::to_string(kPortB);
+    for (int copies = random_() % 100 == 0 ? 2 : 1; copies > 0; --copies) {  // duplicates count twice
+        const std::uint64_t tag = packets_.size();
+        packets_.push_back({.source = back ? end_b : end_a,
+                            .destination = back ? end_a : end_b,
+                            .protocol = static_cast<std::uint8_t>(tcp ? 6 : 17),
+                            .time = now_ - late,
+                            .polled_at = 0,
+                            .ip_octets = (ipv6 ? 40U : 20U) + (tcp ? 20U : 8U) + payload});
+        sources_[flow % scenario_.workers]->source.push(
+            {.frame = builder.build(), .time_ns = now_ - late, .deliver_at = now_, .tag = tag});
+    }
+}
+
+bool Simulation::may_step(Role& role) {
+    if (role.stalled_for != 0) {
+        --role.stalled_for;
+        return false;
+    }
+    if (role.last_step != 0) {
+        role.longest_pause = std::max(role.longest_pause, now_ - role.last_step);
+    }
+    role.last_step = now_;
+    return true;
+}
+
+void Simulation::step_worker(std::uint32_t w) {
+    if (may_step(worker_roles_[w])) {
+        (void)workers_[w]->step(now_);
+    }
+}
+
+void Simulation::step_housekeeping() {
+    if (may_step(housekeeping_role_)) {
+        (void)housekeeping_->step(now_);
+    }
+}
+
+void Simulation::step_exporter() {
+    if (may_step(exporter_role_)) {
+        (void)exporter_->step(now_, static_cast<std::uint32_t>(1 + random_() % 256));
+        read_records(true);
+    }
+}
+
+/// Records are out within the idle timeout and one sweep, as far as the roles were let to work.
+void Simulation::read_records(bool metering) {
+    TimeNs worker_pause = 0;
+    for (const Role& role : worker_roles_) {
+        worker_pause = std::max(worker_pause, role.longest_pause);
+    }
+    // A sweep begins and passes each slot up to a step of housekeeping late; a worker may still have to poll the packet,
+    // and looks at 128 findings a step; the exporter may take one record a step.
+    const TimeNs slack = 4 * housekeeping_role_.longest_pause + 10 * worker_pause +
+                         10 * exporter_role_.longest_pause + scenario_.late_max;
+    const TimeNs deadline = scenario_.timeouts.idle + scenario_.sweep + slack;
+    for (const SeenRecord& seen : capture_->take()) {
+        truth_.record(seen.record, seen.at);
+        const TimeNs end = end_of(seen.record);
+        if (metering && scenario_.ample && seen.at - end > deadline) {
+            complain("a record came out " + std::to_string((seen.at - end) / kMs) + " ms after its end, " +
+                     std::to_string(deadline / kMs) + " ms are allowed");
+        }
+    }
+    for (const std::string& complaint : truth_.complaints()) {
+        complain(complaint);
+    }
+}
+
+void Simulation::check_in_between() {
+    std::uint64_t waiting = 0;
+    for (const auto& worker : workers_) {
+        for (const IpFamily family : {IpFamily::ipv4, IpFamily::ipv6}) {
+            waiting += worker->lane(family)->records().size();
+        }
+        if (!worker->selfcheck()) {
+            complain("a flow table is not sound");
+        }
+    }
+    for (const std::string& wrong : ledger().proof(waiting)) {
+        complain("ledger: " + wrong);
+    }
+}
+
+LedgerSnapshot Simulation::ledger() const {
+    LedgerSnapshot snapshot;
+    for (const auto& worker : workers_) {
+        snapshot.add(worker->ledger(), worker->live_totals());
+    }
+    snapshot.encoded = exporter_->encoded();
+    for (const auto& sink : exporter_->sinks()) {
+        snapshot.sinks.push_back({sink->name(), sink->ledger()});
+    }
+    snapshot.settled = true;
+    return snapshot;
+}
+
+/// Stops wherever it is: no more packets, every flow out, the collectors get some time, then are given up.
+void Simulation::finish() {
+    for (int round = 0; round < 100'000; ++round) {
+        bool done = true;
+        for (const auto& worker : workers_) {
+            done = worker->flush() && done;
+        }
+        now_ += random_() % kMs;
+        done = exporter_->step(now_) == 0 && done;
+        read_records(false);
+        if (done) {
+            break;
+        }
+    }
+    for (const auto& wire : wires_) {
+        wire->calm = random_() % 4 != 0;  // some collectors stay difficult
+    }
+    exporter_->close(now_);
+    for (int round = 0; round < 200 && !exporter_->idle(); ++round) {
+        now_ += random_() % (200 * kMs);
+        (void)exporter_->step(now_);
+    }
+    exporter_->abandon();
+    read_records(false);
+    truth_.close();
+    for (const std::string& complaint : truth_.complaints()) {
+        complain(complaint);
+    }
+    if (!capture_->complaint().empty()) {
+        complain("capture: " + capture_->complaint());
+    }
+    check_in_between();
+    const LedgerSnapshot last = ledger();
+    if (last.live.flows != 0 || last.live.packets != 0) {
+        complain("flows are left behind the flush");
+    }
+    const auto lost = last.records_lost_queue_full.records +
+                      last.meter[static_cast<std::size_t>(MeterVerdict::dropped_table_full)].packets +
+                      last.meter[static_cast<std::size_t>(MeterVerdict::dropped_index_full)].packets;
+    if (scenario_.ample && lost != 0) {
+        complain("packets or records were lost although there was room");
+    }
+    check_collectors();
+}
+
+void Simulation::check_collectors() {
+    for (std::size_t c = 0; c < wires_.size(); ++c) {
+        const Wire& wire = *wires_[c];
+        const SessionLedger& ledger = exporter_->sinks()[c + 1]->ledger();
+        const std::string who = exporter_->sinks()[c + 1]->name() + ": ";
+        for (const std::string& complaint : wire.complaints) {
+            complain(who + complaint);
+        }
+        for (const std::string& violation : wire.decoder.violations()) {
+            complain(who + violation);
+        }
+        std::uint64_t packets = 0;
+        for (const strict::Record& record : wire.records) {
+            packets += record.number(2) + record.number_or(strict::kReverse, 2, 0);
+            if (end_of(record) > record.export_time_s * kNsPerSecond) {
+                complain(who + "a record ends after its Export Time");
+            }
+        }
+        // What was not acknowledged when a connection broke may have arrived, but is never counted as sent.
+        const auto& lost = ledger.lost;
+        const RecordTally& broken = lost[static_cast<std::size_t>(LossReason::connection_lost)];
+        const RecordTally& shutdown = lost[static_cast<std::size_t>(LossReason::shutdown)];
+        const bool exact = !wire.options.reliable;
+        const std::uint64_t records_most = ledger.sent.records + (exact ? 0 : broken.records + shutdown.records);
+        const std::uint64_t packets_most = ledger.sent.packets + (exact ? 0 : broken.packets + shutdown.packets);
+        if (wire.records.size() < ledger.sent.records || wire.records.size() > records_most) {
+            complain(who + std::to_string(wire.records.size()) + " records arrived, " +
+                     std::to_string(ledger.sent.records) + " were sent");
+        }
+        if (packets < ledger.sent.packets || packets > packets_most) {
+            complain(who + std::to_string(packets) + " packets arrived in records, " +
+                     std::to_string(ledger.sent.packets) + " were sent");
+        }
+    }
+}
+
+std::uint64_t Simulation::tampered() const {
+    std::uint64_t sum = 0;
+    for (const auto& wire : wires_) {
+        sum += wire->tampered;
+    }
+    return sum;
+}
+
+}  // namespace probe::test

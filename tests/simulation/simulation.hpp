@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The whole probe in one thread: workers, housekeeping and exporter take their steps in an order, at times and under
+// misfortunes that come from a seed. run() returns what was promised and not kept; empty: all is well.
+#pragma once
+
+#include "probe/exporting/collector_session.hpp"
+#include "tests/simulation/flaky_transport.hpp"
+#include "tests/support/flow_truth.hpp"
+#include "tests/support/metering_bench.hpp"
+
+#include <cstdint>
+#include <memory>
+#include <random>
+#include <string>
+#include <vector>
+
+namespace probe::test {
+
+/// What a seed stands for.
+struct Scenario {
+    std::uint64_t seed = 0;
+    bool biflow = true;
+    bool ample = true;        ///< tables and record queues have room: every packet must be in a record
+    std::uint32_t workers = 1;
+    std::uint32_t collectors = 1;
+    std::uint32_t flows = 50;
+    std::uint32_t steps = 4000;
+    TimeNs late_max = 0;
+    TimeoutOptions timeouts;
+    TimeNs sweep = kNsPerSecond;
+    WhenFull when_full = WhenFull::evict;
+    std::uint64_t flows_max = 4096;
+    std::uint32_t record_queue = 8192;
+    std::uint32_t queue_octets = 1 << 20;
+    Tamper tamper = Tamper::nothing;
+    bool forget_a_packet = false;  ///< canary: the truth does not hear of one packet
+
+    [[nodiscard]] static Scenario of(std::uint64_t seed);
+    [[nodiscard]] std::string text() const;
+};
+
+class Simulation {
+  public:
+    explicit Simulation(const Scenario& scenario);
+    ~Simulation();
+
+    [[nodiscard]] std::vector<std::string> run();
+    /// How much happened, so that a run in which nothing does is noticed.
+    [[nodiscard]] std::uint64_t records() const { return truth_.records(); }
+    [[nodiscard]] std::uint64_t tampered() const;
+    [[nodiscard]] LedgerSnapshot ledger() const;
+
+  private:
+    class RememberingSource;
+    struct Role {
+        TimeNs last_step = 0;
+        TimeNs longest_pause = 0;
+        std::uint32_t stalled_for = 0;  ///< turns
+    };
+
+    void turn();
+    void pass_time();
+    void make_packets();
+    void make_packet();
+    void step_worker(std::uint32_t w);
+    void step_housekeeping();
+    void step_exporter();
+    [[nodiscard]] bool may_step(Role& role);
+    void read_records(bool metering);
+    void check_in_between();
+    void finish();
+    void check_collectors();
+    void complain(const std::string& what);
+
+    Scenario scenario_;
+    std::mt19937_64 random_;
+    TimeNs now_ = kStart;
+    RecordBinding binding_;
+    FlowTruth truth_;
+    std::vector<TruePacket> packets_;  ///< by tag
+    std::vector<std::unique_ptr<RememberingSource>> sources_;
+    std::vector<std::unique_ptr<Worker>> workers_;
+    std::unique_ptr<Housekeeping> housekeeping_;
+    CapturingSink* capture_ = nullptr;  // the exporter owns it
+    std::vector<std::shared_ptr<Wire>> wires_;
+    std::unique_ptr<Exporter> exporter_;
+    std::vector<Role> worker_roles_;
+    Role housekeeping_role_;
+    Role exporter_role_;
+    std::vector<std::string> complaints_;
+};
+
+}  // namespace probe::test
