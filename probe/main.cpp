@@ -1,27 +1,32 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // parshall: from words to a subcommand, and from exceptions to an exit code and one sentence.
-#include "encoder/config_error.hpp"
-#include "probe/commands/assembly.hpp"
-#include "probe/commands/commands.hpp"
-#include "probe/commands/signal_thread.hpp"
-#include "probe/config/command_line.hpp"
-#include "probe/config/lcore_plan.hpp"
-
 #include <cstdio>
 #include <exception>
 #include <string>
 #include <variant>
 #include <vector>
 
+#include "encoder/config_error.hpp"
+#include "probe/commands/assembly.hpp"
+#include "probe/commands/commands.hpp"
+#include "probe/commands/signal_thread.hpp"
+#include "probe/config/command_line.hpp"
+#include "probe/lcores/lcore_plan.hpp"
+
 namespace {
 
 int dispatch(const probe::CommandLine& words, probe::SignalThread& signals) {
     switch (words.subcommand) {
-        case probe::Subcommand::run: return probe::run_command(words, signals);
-        case probe::Subcommand::read: return probe::read_command(words);
-        case probe::Subcommand::check: return probe::check_command(words);
-        case probe::Subcommand::show: return probe::show_command(words);
-        case probe::Subcommand::elements: return probe::elements_command(words);
+        case probe::Subcommand::run:
+            return probe::run_command(words, signals);
+        case probe::Subcommand::read:
+            return probe::read_command(words);
+        case probe::Subcommand::check:
+            return probe::check_command(words);
+        case probe::Subcommand::show:
+            return probe::show_command(words);
+        case probe::Subcommand::elements:
+            return probe::elements_command(words);
     }
     return probe::kExitConfiguration;
 }
@@ -35,7 +40,7 @@ int guarded(const probe::CommandLine& words, probe::SignalThread& signals) {
     } catch (const probe::LcorePlanError& error) {
         probe::tell_operator(error.what());
         return probe::kExitConfiguration;
-    } catch (const std::invalid_argument& error) {  // the operator's words
+    } catch (const std::invalid_argument& error) { // the operator's words
         probe::tell_operator(error.what());
         return probe::kExitConfiguration;
     } catch (const std::exception& error) {
@@ -44,7 +49,7 @@ int guarded(const probe::CommandLine& words, probe::SignalThread& signals) {
     }
 }
 
-}  // namespace
+} // namespace
 
 int main(int argc, char** argv) {
     probe::SignalThread signals;

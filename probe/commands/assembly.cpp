@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "probe/commands/assembly.hpp"
 
-#include "probe/config/collector_url.hpp"
-#include "probe/exporting/open_sink.hpp"
-#include "probe/metering/siphash.hpp"
-
 #include <fmt/format.h>
 
 #include <cstdio>
 #include <stdexcept>
 #include <utility>
+
+#include "probe/config/collector_url.hpp"
+#include "probe/exporting/open_sink.hpp"
+#include "probe/metering/siphash.hpp"
 
 namespace probe {
 
@@ -83,4 +83,4 @@ void print_ledger(const LedgerSnapshot& ledger, const CommandLine& words) {
     }
 }
 
-}  // namespace probe
+} // namespace probe

@@ -1,6 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// What `run`, `read` and `check` have in common: from words and YAML to bound templates and open collectors.
+// What `run`, `read` and `check` have in common: from words and YAML to bound templates and open
+// collectors.
 #pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
 
 #include "probe/config/command_line.hpp"
 #include "probe/config/probe_config.hpp"
@@ -8,13 +13,10 @@
 #include "probe/exporting/record_sink.hpp"
 #include "probe/telemetry/ledger_snapshot.hpp"
 
-#include <memory>
-#include <string>
-#include <vector>
-
 namespace probe {
 
-/// The YAML (or the defaults), with what the command line says instead. Throws ConfigError or std::invalid_argument.
+/// The YAML (or the defaults), with what the command line says instead. Throws ConfigError or
+/// std::invalid_argument.
 [[nodiscard]] ProbeConfig assemble_config(const CommandLine& words);
 
 /// All template files of the configuration, bound to the meter. Throws ConfigError.
@@ -27,7 +29,8 @@ namespace probe {
 /// One line on standard error, after the program's name.
 void tell_operator(const std::string& line);
 
-/// The final ledger as the command line wants it, on standard error; and, should a sum not close, which.
+/// The final ledger as the command line wants it, on standard error; and, should a sum not close,
+/// which.
 void print_ledger(const LedgerSnapshot& ledger, const CommandLine& words);
 
-}  // namespace probe
+} // namespace probe

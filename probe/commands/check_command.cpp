@@ -1,23 +1,22 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// `parshall check FILE`: validates a configuration or a template file, and prints what would go on the wire and what
-// memory it would take. Needs no EAL, no root, no hugepages.
-#include "probe/commands/assembly.hpp"
-#include "probe/commands/commands.hpp"
-
-#include "encoder/message_builder.hpp"
-#include "encoder/yaml_document.hpp"
-#include "probe/lcores/worker.hpp"
-#include "probe/metering/flow_index.hpp"
-
+// `parshall check FILE`: validates a configuration or a template file, and prints what would go on
+// the wire and what memory it would take. Needs no EAL, no root, no hugepages.
 #include <fmt/format.h>
 
 #include <cstdio>
+
+#include "encoder/message_builder.hpp"
+#include "encoder/yaml_document.hpp"
+#include "probe/commands/assembly.hpp"
+#include "probe/commands/commands.hpp"
+#include "probe/lcores/worker.hpp"
+#include "probe/metering/flow_index.hpp"
 
 namespace probe {
 
 namespace {
 
-constexpr std::size_t kUdpPayloadAt1500 = 1500 - 28;  // IPv4; 20 octets less over IPv6
+constexpr std::size_t kUdpPayloadAt1500 = 1500 - 28; // IPv4; 20 octets less over IPv6
 
 void print_template(const ipfix::TemplateRecord& record, const TemplateRequest& request) {
     fmt::print("template {} {} ({}, {}{})\n", record.id(), record.name(),
@@ -40,10 +39,12 @@ void print_template(const ipfix::TemplateRecord& record, const TemplateRequest& 
     }
     const std::size_t overhead = ipfix::kMessageHeaderOctets + ipfix::kSetHeaderOctets;
     const std::size_t record_octets = record.record_octets();
-    fmt::print("  {}{} octets a record; {} records a message of {} octets (UDP over an MTU of 1500), {} of 512\n\n",
-               record.fixed_length() ? "" : "at least ", record_octets,
-               (kUdpPayloadAt1500 - overhead) / record_octets, kUdpPayloadAt1500,
-               (512 - overhead) / record_octets);
+    fmt::print(
+        "  {}{} octets a record; {} records a message of {} octets (UDP over an MTU of 1500), {} "
+        "of 512\n\n",
+        record.fixed_length() ? "" : "at least ", record_octets,
+        (kUdpPayloadAt1500 - overhead) / record_octets, kUdpPayloadAt1500,
+        (512 - overhead) / record_octets);
 }
 
 void print_memory(const RecordBinding& binding, const MeteringOptions& metering) {
@@ -66,14 +67,16 @@ void print_memory(const RecordBinding& binding, const MeteringOptions& metering)
                    family == IpFamily::ipv4 ? "IPv4" : "IPv6", flows, lane.key_octets(),
                    lane.layout().stride, static_cast<double>(octets) / static_cast<double>(flows),
                    static_cast<double>(octets) / 1048576.0);
-        fmt::print("  {:<6} {:>12} records of {} octets on the way to the exporter, a worker {:>11.1f} MB\n",
-                   "", metering.record_queue, lane.layout().record_octets,
-                   static_cast<double>(queue) / 1048576.0);
+        fmt::print(
+            "  {:<6} {:>12} records of {} octets on the way to the exporter, a worker {:>11.1f} "
+            "MB\n",
+            "", metering.record_queue, lane.layout().record_octets,
+            static_cast<double>(queue) / 1048576.0);
     }
     fmt::print("  {:.1f} MB with one worker\n", static_cast<double>(total) / 1048576.0);
 }
 
-}  // namespace
+} // namespace
 
 int check_command(const CommandLine& words) {
     ProbeConfig config = default_probe_config();
@@ -99,4 +102,4 @@ int check_command(const CommandLine& words) {
     return kExitDone;
 }
 
-}  // namespace probe
+} // namespace probe

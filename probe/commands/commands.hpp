@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The subcommands: each builds the components it needs from the command line and the YAML, runs, and returns an exit
-// code (ExitCode). Errors are exceptions, caught once in main.
+// The subcommands: each builds the components it needs from the command line and the YAML, runs,
+// and returns an exit code (ExitCode). Errors are exceptions, caught once in main.
 #pragma once
 
 #include "probe/config/command_line.hpp"
@@ -15,4 +15,4 @@ class SignalThread;
 [[nodiscard]] int show_command(const CommandLine& words);
 [[nodiscard]] int elements_command(const CommandLine& words);
 
-}  // namespace probe
+} // namespace probe

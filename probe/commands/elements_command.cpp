@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // `parshall elements [NAME]`: the registry, and how each element can be metered.
-#include "probe/commands/commands.hpp"
-
-#include "encoder/information_elements.hpp"
-#include "probe/exporting/meterable_elements.hpp"
-
 #include <fmt/format.h>
 
 #include <cstdio>
 #include <stdexcept>
+
+#include "encoder/information_elements.hpp"
+#include "probe/commands/commands.hpp"
+#include "probe/exporting/meterable_elements.hpp"
 
 namespace probe {
 
@@ -16,9 +15,12 @@ namespace {
 
 std::string_view family_name(ElementFamily family) {
     switch (family) {
-        case ElementFamily::ipv4: return "IPv4";
-        case ElementFamily::ipv6: return "IPv6";
-        case ElementFamily::both: break;
+        case ElementFamily::ipv4:
+            return "IPv4";
+        case ElementFamily::ipv6:
+            return "IPv6";
+        case ElementFamily::both:
+            break;
     }
     return "IPv4, IPv6";
 }
@@ -66,8 +68,9 @@ void print_one(const ipfix::InformationElement& element) {
 }
 
 void print_all() {
-    fmt::print("Elements that can be metered (all {} known ones by name: parshall elements NAME)\n\n",
-               ipfix::iana_elements().size() + ipfix::enterprise_elements().size());
+    fmt::print(
+        "Elements that can be metered (all {} known ones by name: parshall elements NAME)\n\n",
+        ipfix::iana_elements().size() + ipfix::enterprise_elements().size());
     fmt::print("{:>4}  {:<28} {:<22} {:<20} {:<11} {}\n", "id", "name", "type", "use", "family",
                "meaning");
     for (const MeterableEntry& entry : meterable_entries()) {
@@ -78,7 +81,7 @@ void print_all() {
     }
 }
 
-}  // namespace
+} // namespace
 
 int elements_command(const CommandLine& words) {
     if (words.element.empty()) {
@@ -95,4 +98,4 @@ int elements_command(const CommandLine& words) {
     return kExitDone;
 }
 
-}  // namespace probe
+} // namespace probe

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: BSD-3-Clause
+#include <unistd.h>
+
+#include <algorithm>
+
 #include "probe/commands/assembly.hpp"
 #include "probe/commands/commands.hpp"
 #include "probe/config/collector_url.hpp"
 #include "probe/lcores/read_job.hpp"
 #include "probe/lcores/worker.hpp"
 #include "probe/observation/eal_session.hpp"
-
-#include <unistd.h>
-
-#include <algorithm>
 
 namespace probe {
 
@@ -43,4 +43,4 @@ int read_command(const CommandLine& words) {
     return result.broken_input ? kExitBrokenInput : kExitDone;
 }
 
-}  // namespace probe
+} // namespace probe

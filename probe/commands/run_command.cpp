@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: BSD-3-Clause
+#include <fmt/format.h>
+
+#include <stdexcept>
+
 #include "probe/commands/assembly.hpp"
 #include "probe/commands/commands.hpp"
 #include "probe/commands/signal_thread.hpp"
 #include "probe/lcores/lcore_plan.hpp"
 #include "probe/lcores/live_job.hpp"
 #include "probe/observation/eal_session.hpp"
-
-#include <fmt/format.h>
-
-#include <stdexcept>
 
 namespace probe {
 
@@ -22,11 +22,12 @@ std::vector<std::string> port_names(const ProbeConfig& config) {
     return names;
 }
 
-/// MB of DPDK memory with --no-huge, where nobody says -m: flow indexes, packet buffers, and the records, which come
-/// from the same heap when there are hugepages and beside it when there are none.
+/// MB of DPDK memory with --no-huge, where nobody says -m: flow indexes, packet buffers, and the
+/// records, which come from the same heap when there are hugepages and beside it when there are
+/// none.
 std::uint32_t memory_mb(const ProbeConfig& config, const RecordBinding& binding) {
-    constexpr std::uint64_t kPacketBufferOctets = 2432;  // 2,048 of data, headroom, the mbuf itself
-    constexpr std::uint64_t kRings = 3;                  // descriptors, and as many again on the way and in caches
+    constexpr std::uint64_t kPacketBufferOctets = 2432; // 2,048 of data, headroom, the mbuf itself
+    constexpr std::uint64_t kRings = 3; // descriptors, and as many again on the way and in caches
     std::uint64_t packets = 0;
     std::uint32_t queues = 0;
     for (const ObservationPointOptions& point : config.observation.points) {
@@ -47,8 +48,8 @@ void introduce(const ObservationPoint& point, bool quiet) {
     }
 }
 
-void introduce(const EalSession& eal, const LcorePlan& plan,
-               const std::vector<std::string>& names, bool quiet) {
+void introduce(const EalSession& eal, const LcorePlan& plan, const std::vector<std::string>& names,
+               bool quiet) {
     if (!quiet) {
         tell_operator(fmt::format("{}, {} lcores", EalSession::version(), eal.lcores().size()));
         fmt::print(stderr, "{}", to_table(plan, names));
@@ -58,7 +59,7 @@ void introduce(const EalSession& eal, const LcorePlan& plan,
     }
 }
 
-}  // namespace
+} // namespace
 
 int run_command(const CommandLine& words, SignalThread& signals) {
     const ProbeConfig config = assemble_config(words);
@@ -72,8 +73,8 @@ int run_command(const CommandLine& words, SignalThread& signals) {
     }
     const RecordBinding binding = bind_templates(config);
     const PacketFilter filter(words.filter);
-    const EalSession eal(
-        live_eal_arguments(config.observation.eal, words.eal, port_names(config), memory_mb(config, binding)));
+    const EalSession eal(live_eal_arguments(config.observation.eal, words.eal, port_names(config),
+                                            memory_mb(config, binding)));
     std::vector<std::unique_ptr<ObservationPoint>> points;
     std::vector<std::uint16_t> queues;
     for (std::size_t i = 0; i < config.observation.points.size(); ++i) {
@@ -83,12 +84,13 @@ int run_command(const CommandLine& words, SignalThread& signals) {
     }
     const LcorePlan plan = plan_lcores(eal.lcores(), config.lcores, queues);
     introduce(eal, plan, port_names(config), words.quiet);
-    LiveJob job({.metering = config.metering,
-                 .shutdown = config.exporting.shutdown,
-                 .filter = words.filter.empty() ? nullptr : &filter,
-                 .log = tell_operator,
-                 .started = [&words](const ObservationPoint& point) { introduce(point, words.quiet); }},
-                binding, plan, std::move(points), open_sinks(config, binding));
+    LiveJob job(
+        {.metering = config.metering,
+         .shutdown = config.exporting.shutdown,
+         .filter = words.filter.empty() ? nullptr : &filter,
+         .log = tell_operator,
+         .started = [&words](const ObservationPoint& point) { introduce(point, words.quiet); }},
+        binding, plan, std::move(points), open_sinks(config, binding));
     signals.set([&job] { job.stop(); },
                 [&job, &words] {
                     job.repeat_templates();
@@ -98,9 +100,9 @@ int run_command(const CommandLine& words, SignalThread& signals) {
         tell_operator("metering; SIGTERM ends, SIGUSR1 prints statistics");
     }
     job.run();
-    signals.set([] {}, {});  // a second signal still ends the process at once
+    signals.set([] {}, {}); // a second signal still ends the process at once
     print_ledger(job.final_ledger(), words);
     return kExitDone;
 }
 
-}  // namespace probe
+} // namespace probe

@@ -1,12 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// `parshall show FILE`: an IPFIX file (RFC 5655), anyone's, as a table on a terminal or as JSON Lines.
-#include "probe/commands/assembly.hpp"
-#include "probe/commands/commands.hpp"
-
-#include "encoder/message_reader.hpp"
-#include "encoder/template_record.hpp"
-#include "probe/exporting/flow_table_printer.hpp"
-
+// `parshall show FILE`: an IPFIX file (RFC 5655), anyone's, as a table on a terminal or as JSON
+// Lines.
 #include <fmt/format.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
@@ -19,6 +13,12 @@
 #include <optional>
 #include <stdexcept>
 #include <utility>
+
+#include "encoder/message_reader.hpp"
+#include "encoder/template_record.hpp"
+#include "probe/commands/assembly.hpp"
+#include "probe/commands/commands.hpp"
+#include "probe/exporting/flow_table_printer.hpp"
 
 namespace probe {
 
@@ -71,7 +71,7 @@ std::optional<ipfix::TemplateRecord> printable(const ipfix::ReadTemplate& read) 
     }
 }
 
-using TemplateName = std::pair<std::uint32_t, std::uint16_t>;  // domain, id
+using TemplateName = std::pair<std::uint32_t, std::uint16_t>; // domain, id
 
 /// First pass: the table's widths are chosen once, from all templates of the file.
 class TemplateVisitor final : public ipfix::RecordVisitor {
@@ -150,13 +150,14 @@ bool show(const std::string& path, bool json) {
         TableVisitor visitor(known, terminal_columns());
         ipfix::MessageReader reader(visitor);
         verdict = reader.read_all(octets);
-        fmt::print("{}: {} messages, {} flow records{}{}\n", path, reader.messages(), visitor.shown(),
-                   visitor.others() != 0
-                       ? fmt::format(", {} other records (--json shows them)", visitor.others())
-                       : "",
-                   reader.records_missing() != 0
-                       ? fmt::format(", {} records missing by sequence number", reader.records_missing())
-                       : "");
+        fmt::print(
+            "{}: {} messages, {} flow records{}{}\n", path, reader.messages(), visitor.shown(),
+            visitor.others() != 0
+                ? fmt::format(", {} other records (--json shows them)", visitor.others())
+                : "",
+            reader.records_missing() != 0
+                ? fmt::format(", {} records missing by sequence number", reader.records_missing())
+                : "");
     }
     (void)std::fflush(stdout);
     if (verdict != ipfix::ReadVerdict::read) {
@@ -167,7 +168,7 @@ bool show(const std::string& path, bool json) {
     return true;
 }
 
-}  // namespace
+} // namespace
 
 int show_command(const CommandLine& words) {
     const bool json = words.json || isatty(STDOUT_FILENO) == 0;
@@ -178,4 +179,4 @@ int show_command(const CommandLine& words) {
     return whole ? kExitDone : kExitBrokenInput;
 }
 
-}  // namespace probe
+} // namespace probe

@@ -11,7 +11,7 @@ namespace probe {
 
 namespace {
 
-constexpr int kQuit = SIGUSR2;  // from the destructor, to this thread alone
+constexpr int kQuit = SIGUSR2; // from the destructor, to this thread alone
 
 sigset_t watched() {
     sigset_t set;
@@ -22,7 +22,7 @@ sigset_t watched() {
     return set;
 }
 
-}  // namespace
+} // namespace
 
 SignalThread::SignalThread() {
     const sigset_t set = watched();
@@ -67,4 +67,4 @@ void SignalThread::loop() {
     }
 }
 
-}  // namespace probe
+} // namespace probe

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Takes the process's signals on a thread of its own, so that no lcore is interrupted and no handler has to be
-// async-signal-safe. Made first thing in main: threads started later inherit the blocked signals.
+// Takes the process's signals on a thread of its own, so that no lcore is interrupted and no
+// handler has to be async-signal-safe. Made first thing in main: threads started later inherit the
+// blocked signals.
 //
-// The first SIGTERM or SIGINT calls on_stop, a second one ends the process at once with 128 + its number, and so does the
-// first one while nothing is set. SIGUSR1 calls on_usr1. SIGPIPE is ignored: writers see EPIPE.
+// The first SIGTERM or SIGINT calls on_stop, a second one ends the process at once with 128 + its
+// number, and so does the first one while nothing is set. SIGUSR1 calls on_usr1. SIGPIPE is
+// ignored: writers see EPIPE.
 #pragma once
 
 #include <functional>
@@ -25,10 +27,10 @@ class SignalThread {
   private:
     void loop();
 
-    std::mutex mutex_;  // guards the two functions
+    std::mutex mutex_; // guards the two functions
     std::function<void()> on_stop_;
     std::function<void()> on_usr1_;
     std::thread thread_;
 };
 
-}  // namespace probe
+} // namespace probe

@@ -2,11 +2,11 @@
 // What an operator says about exporting. Filled by config/.
 #pragma once
 
-#include "probe/packet/packet_batch.hpp"
-
 #include <cstdint>
 #include <string>
 #include <vector>
+
+#include "probe/packet/packet_batch.hpp"
 
 namespace probe {
 
@@ -15,23 +15,25 @@ enum class TransportKind : std::uint8_t { udp, tcp, file, json, table };
 /// One collector, from a URL: udp://192.0.2.7:4739, tcp://[2001:db8::7], file:///var/lib/x.ipfix,
 /// json:- or json:path, table:-
 struct CollectorOptions {
-    std::string url;                ///< as the operator wrote it; names the collector in every message
+    std::string url; ///< as the operator wrote it; names the collector in every message
     TransportKind transport = TransportKind::udp;
-    std::string host;               ///< udp, tcp: name or address
-    std::uint16_t port = 4739;      ///< RFC 7011 section 10.1
-    std::string path;               ///< file, json, table: "-" is standard output
+    std::string host;          ///< udp, tcp: name or address
+    std::uint16_t port = 4739; ///< RFC 7011 section 10.1
+    std::string path;          ///< file, json, table: "-" is standard output
 };
 
 struct ExportOptions {
     std::vector<CollectorOptions> collectors;
-    TimeNs template_refresh = 60 * kNsPerSecond;     ///< UDP, RFC 7011 section 8.4
-    std::uint32_t template_refresh_messages = 4096;  ///< UDP; 0: by time only
-    TimeNs message_delay = 500 * kNsPerMs;           ///< a message leaves after this even if not full
-    std::uint32_t queue_octets = 16 * 1024 * 1024;   ///< whole messages a collector may be behind
-    TimeNs reconnect_min = kNsPerSecond;             ///< TCP: first wait after a lost session, doubled each time
-    TimeNs reconnect_max = 60 * kNsPerSecond;        ///< RFC 7011 section 10.4.4: not more than once a minute
-    std::uint32_t udp_payload = 0;                   ///< 0: from the route's MTU, 512 octets where it is unknown
-    TimeNs shutdown = 4 * kNsPerSecond;              ///< how long the last messages may take at exit
+    TimeNs template_refresh = 60 * kNsPerSecond;    ///< UDP, RFC 7011 section 8.4
+    std::uint32_t template_refresh_messages = 4096; ///< UDP; 0: by time only
+    TimeNs message_delay = 500 * kNsPerMs;         ///< a message leaves after this even if not full
+    std::uint32_t queue_octets = 16 * 1024 * 1024; ///< whole messages a collector may be behind
+    TimeNs reconnect_min =
+        kNsPerSecond; ///< TCP: first wait after a lost session, doubled each time
+    TimeNs reconnect_max =
+        60 * kNsPerSecond;              ///< RFC 7011 section 10.4.4: not more than once a minute
+    std::uint32_t udp_payload = 0;      ///< 0: from the route's MTU, 512 octets where it is unknown
+    TimeNs shutdown = 4 * kNsPerSecond; ///< how long the last messages may take at exit
 };
 
-}  // namespace probe
+} // namespace probe

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "probe/lcores/capture_dispatch.hpp"
 
-#include "probe/metering/siphash.hpp"
-#include "probe/packet/packet_parser.hpp"
-
 #include <algorithm>
 #include <array>
 #include <cstring>
+
+#include "probe/metering/siphash.hpp"
+#include "probe/packet/packet_parser.hpp"
 
 namespace probe {
 
@@ -31,7 +31,7 @@ std::uint64_t address_pair_hash(const PacketView& packet) noexcept {
     return siphash24(kDispatchKey, pair.data(), pair.size());
 }
 
-}  // namespace
+} // namespace
 
 class CaptureDispatch::WorkerSource final : public PacketSource {
   public:
@@ -63,7 +63,9 @@ CaptureDispatch::CaptureDispatch(std::uint32_t workers) {
 
 CaptureDispatch::~CaptureDispatch() = default;
 
-PacketSource& CaptureDispatch::source(std::uint32_t w) noexcept { return *sources_[w]; }
+PacketSource& CaptureDispatch::source(std::uint32_t w) noexcept {
+    return *sources_[w];
+}
 
 std::uint32_t CaptureDispatch::read(PacketBatch& batch) noexcept {
     if (capture_ == nullptr) {
@@ -87,4 +89,4 @@ void CaptureDispatch::deal() noexcept {
     }
 }
 
-}  // namespace probe
+} // namespace probe

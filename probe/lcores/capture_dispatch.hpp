@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The packets of capture files for one or several workers, as RSS would spread them: both directions of a pair of
-// addresses go to one worker.
+// The packets of capture files for one or several workers, as RSS would spread them: both
+// directions of a pair of addresses go to one worker.
 //
-// Thread: one; offline, all roles run in turn on it. With one worker the capture fills the worker's own batch and
-// nothing is copied; with several, views are dealt out (the octets stay in the map).
+// Thread: one; offline, all roles run in turn on it. With one worker the capture fills the worker's
+// own batch and nothing is copied; with several, views are dealt out (the octets stay in the map).
 #pragma once
-
-#include "probe/observation/capture_file.hpp"
-#include "probe/packet/packet_batch.hpp"
 
 #include <memory>
 #include <vector>
+
+#include "probe/observation/capture_file.hpp"
+#include "probe/packet/packet_batch.hpp"
 
 namespace probe {
 
@@ -42,4 +42,4 @@ class CaptureDispatch {
     PacketBatch batch_;
 };
 
-}  // namespace probe
+} // namespace probe

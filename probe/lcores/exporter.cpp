@@ -68,8 +68,8 @@ bool Exporter::idle() const noexcept {
     const bool queues_empty = std::all_of(sources_.begin(), sources_.end(), [](const Source& s) {
         return s.queue->front() == nullptr;
     });
-    return queues_empty && std::all_of(sinks_.begin(), sinks_.end(),
-                                       [](const auto& sink) { return sink->idle(); });
+    return queues_empty &&
+           std::all_of(sinks_.begin(), sinks_.end(), [](const auto& sink) { return sink->idle(); });
 }
 
 void Exporter::abandon() noexcept {
@@ -83,4 +83,4 @@ bool Exporter::backlogged() const noexcept {
                        [](const auto& sink) { return sink->backlogged(); });
 }
 
-}  // namespace probe
+} // namespace probe

@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The exporter: finished flow records from every worker, encoded once, to every collector.
 //
-// A step object: step(now) drains a batch of each queue and lets each collector send what is due. It never blocks.
-// One thread calls it; it is the consumer of all record queues and owns all sinks.
+// A step object: step(now) drains a batch of each queue and lets each collector send what is due.
+// It never blocks. One thread calls it; it is the consumer of all record queues and owns all sinks.
 #pragma once
+
+#include <cstdint>
+#include <memory>
+#include <vector>
 
 #include "probe/exporting/record_binding.hpp"
 #include "probe/exporting/record_sink.hpp"
 #include "probe/lcores/worker.hpp"
 #include "probe/packet/counter.hpp"
-
-#include <cstdint>
-#include <memory>
-#include <vector>
 
 namespace probe {
 
@@ -28,7 +28,8 @@ class Exporter {
     /// Every session sends its templates again where RFC 7011 lets it.
     void repeat_templates() noexcept;
 
-    /// For after the last record: everything queued is due now. step() until idle(), then abandon().
+    /// For after the last record: everything queued is due now. step() until idle(), then
+    /// abandon().
     void close(TimeNs now) noexcept;
     [[nodiscard]] bool idle() const noexcept;
     void abandon() noexcept;
@@ -57,4 +58,4 @@ class Exporter {
     RecordTally encoded_;
 };
 
-}  // namespace probe
+} // namespace probe

@@ -27,7 +27,7 @@ std::size_t Housekeeping::step(TimeNs now) noexcept {
     // The share of the pass that should be done by now; a late step catches up within its budget.
     const TimeNs elapsed = now > pass_began_ ? now - pass_began_ : 0;
     const double share = std::min(1.0, static_cast<double>(elapsed) / static_cast<double>(period_) +
-                                           1.0 / 64.0);  // begins at once, so short periods work
+                                           1.0 / 64.0); // begins at once, so short periods work
     std::size_t budget = slots_per_step_;
     std::size_t looked_at = 0;
     bool finished = true;
@@ -59,4 +59,4 @@ void Housekeeping::begin_pass(TimeNs now) noexcept {
     }
 }
 
-}  // namespace probe
+} // namespace probe

@@ -1,21 +1,24 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Housekeeping: walks every flow table once a sweep period and tells the owners which flows look expired.
+// Housekeeping: walks every flow table once a sweep period and tells the owners which flows look
+// expired.
 //
-// A step object with a cursor a table. The walk is spread evenly over the period, and a step looks at a bounded
-// number of slots, so that neither the tables' memory nor the owners see bursts. It only reads the published fields.
+// A step object with a cursor a table. The walk is spread evenly over the period, and a step looks
+// at a bounded number of slots, so that neither the tables' memory nor the owners see bursts. It
+// only reads the published fields.
 #pragma once
-
-#include "probe/lcores/worker.hpp"
-#include "probe/packet/counter.hpp"
 
 #include <cstdint>
 #include <vector>
+
+#include "probe/lcores/worker.hpp"
+#include "probe/packet/counter.hpp"
 
 namespace probe {
 
 class Housekeeping {
   public:
-    /// `slots_per_step`: bound of one step's work over all tables. The workers must outlive this object.
+    /// `slots_per_step`: bound of one step's work over all tables. The workers must outlive this
+    /// object.
     Housekeeping(const std::vector<Worker*>& workers, TimeNs sweep_period,
                  std::size_t slots_per_step = 16'384);
 
@@ -43,4 +46,4 @@ class Housekeeping {
     Counter last_pass_ns_;
 };
 
-}  // namespace probe
+} // namespace probe

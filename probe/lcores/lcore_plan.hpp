@@ -9,11 +9,11 @@
 #include <string>
 #include <vector>
 
-
 namespace probe {
 
 /// What an operator says about lcores.
-/// Lcore ids by role; empty: by default (1: all; 2: worker, rest; 3 and more: exporter, housekeeping, workers).
+/// Lcore ids by role; empty: by default (1: all; 2: worker, rest; 3 and more: exporter,
+/// housekeeping, workers).
 struct LcoreOptions {
     int exporter = -1;
     int housekeeping = -1;

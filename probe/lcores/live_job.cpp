@@ -1,9 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "probe/lcores/live_job.hpp"
 
-#include "probe/lcores/idle_ladder.hpp"
-#include "probe/metering/siphash.hpp"
-
 #include <fmt/format.h>
 #include <rte_launch.h>
 #include <rte_lcore.h>
@@ -11,6 +8,9 @@
 #include <algorithm>
 #include <cmath>
 #include <stdexcept>
+
+#include "probe/lcores/idle_ladder.hpp"
+#include "probe/metering/siphash.hpp"
 
 namespace probe {
 
@@ -20,16 +20,16 @@ constexpr TimeNs kFollowClockEvery = 10 * kNsPerMs;
 constexpr std::int64_t kClockErrorWorthALine = static_cast<std::int64_t>(kNsPerSecond);
 constexpr auto kSnapshotPatience = std::chrono::seconds(1);
 
-}  // namespace
+} // namespace
 
 /// A worker, and what its lcore says about it.
 struct LiveJob::WorkerState {
-    WorkerState(const RecordBinding& binding, const LiveJobOptions& options, const WorkerOptions& mine,
-                std::vector<PacketSource*> sources)
+    WorkerState(const RecordBinding& binding, const LiveJobOptions& options,
+                const WorkerOptions& mine, std::vector<PacketSource*> sources)
         : worker(binding.metering_plan(), options.metering, mine, std::move(sources)) {}
 
     Worker worker;
-    std::atomic<bool> done{false};  // its lcore: w, exporter: r. Every flow was handed over
+    std::atomic<bool> done{false}; // its lcore: w, exporter: r. Every flow was handed over
 };
 
 /// One lcore's roles and its share of busy time.
@@ -54,14 +54,14 @@ LiveJob::LiveJob(LiveJobOptions options, const RecordBinding& binding, const Lco
             sources.push_back(&points_[queue.point]->queue(queue.queue));
             socket = points_[queue.point]->socket();
         }
-        workers_.push_back(std::make_unique<WorkerState>(
-            binding_, options_,
-            WorkerOptions{.name = fmt::format("worker{}", w),
-                          .flows_max = share,
-                          .socket = socket,
-                          .hash_key = SipKey::random(),
-                          .filter = options_.filter},
-            std::move(sources)));
+        workers_.push_back(
+            std::make_unique<WorkerState>(binding_, options_,
+                                          WorkerOptions{.name = fmt::format("worker{}", w),
+                                                        .flows_max = share,
+                                                        .socket = socket,
+                                                        .hash_key = SipKey::random(),
+                                                        .filter = options_.filter},
+                                          std::move(sources)));
         roles.push_back(&workers_.back()->worker);
     }
     housekeeping_ = std::make_unique<Housekeeping>(roles, options_.metering.sweep);
@@ -70,6 +70,7 @@ LiveJob::LiveJob(LiveJobOptions options, const RecordBinding& binding, const Lco
         auto state = std::make_unique<LcoreState>();
         state->job = this;
         state->roles = lcore_roles;
+        state->ladder.watches_queues(lcore_roles.worker != kNoWorker);
         if (lcore_roles.worker != kNoWorker) {
             state->worker = workers_[static_cast<std::size_t>(lcore_roles.worker)].get();
         }
@@ -118,7 +119,7 @@ void LiveJob::run() {
 
 void LiveJob::lcore_loop(LcoreState& lcore) noexcept {
     ThreadClock clock(clock_);
-    while (!finished_.load(std::memory_order_acquire)) {  // pairs with the release in exporter_step
+    while (!finished_.load(std::memory_order_acquire)) { // pairs with the release in exporter_step
         if (work(lcore, clock.now())) {
             lcore.ladder.worked();
         } else {
@@ -142,14 +143,15 @@ bool LiveJob::work(LcoreState& lcore, TimeNs now) noexcept {
 }
 
 bool LiveJob::worker_step(WorkerState& state, TimeNs now) noexcept {
-    if (state.done.load(std::memory_order_relaxed)) {  // only this thread writes it
+    if (state.done.load(std::memory_order_relaxed)) { // only this thread writes it
         return false;
     }
-    if (!stopping_.load(std::memory_order_acquire)) {  // S2, pairs with S1
+    if (!stopping_.load(std::memory_order_acquire)) { // S2, pairs with S1
         return state.worker.step(now) != 0;
     }
     if (state.worker.flush()) {
-        state.done.store(true, std::memory_order_release);  // W1: every record is queued; pairs with W2
+        state.done.store(true,
+                         std::memory_order_release); // W1: every record is queued; pairs with W2
     }
     return true;
 }
@@ -164,15 +166,16 @@ void LiveJob::housekeeping_step(TimeNs now) noexcept {
     const std::int64_t error = clock_.follow_wall_clock(monotonic, wall_clock_ns());
     const bool far_off = std::abs(error) > kClockErrorWorthALine;
     if (far_off && !clock_warned_ && options_.log) {
-        options_.log(fmt::format("the system clock was stepped by {:.1f} s; flow times follow at one per cent",
-                                 static_cast<double>(error) / 1e9));
+        options_.log(fmt::format(
+            "the system clock was stepped by {:.1f} s; flow times follow at one per cent",
+            static_cast<double>(error) / 1e9));
     }
     clock_warned_ = far_off;
 }
 
 bool LiveJob::workers_done() const noexcept {
     return std::all_of(workers_.begin(), workers_.end(), [](const auto& state) {
-        return state->done.load(std::memory_order_acquire);  // W2, pairs with W1
+        return state->done.load(std::memory_order_acquire); // W2, pairs with W1
     });
 }
 
@@ -184,7 +187,7 @@ bool LiveJob::exporter_step(TimeNs now) noexcept {
     }
     const std::uint32_t records = exporter_->step(now);
     answer_snapshot();
-    if (stopping_.load(std::memory_order_acquire) && deadline_ == kNever) {  // S2, pairs with S1
+    if (stopping_.load(std::memory_order_acquire) && deadline_ == kNever) { // S2, pairs with S1
         deadline_ = now + options_.shutdown;
     }
     if (all_queued && records == 0 && !closing_) {
@@ -193,7 +196,7 @@ bool LiveJob::exporter_step(TimeNs now) noexcept {
     }
     if ((closing_ && exporter_->idle()) || (now >= deadline_ && all_queued && records == 0)) {
         exporter_->abandon();
-        finished_.store(true, std::memory_order_release);  // pairs with lcore_loop
+        finished_.store(true, std::memory_order_release); // pairs with lcore_loop
     }
     return records != 0;
 }
@@ -206,7 +209,7 @@ void LiveJob::answer_snapshot() noexcept {
     const std::lock_guard lock(snapshot_mutex_);
     try {
         add_sinks(snapshot_);
-    } catch (...) {  // out of memory: the snapshot stays without collectors
+    } catch (...) { // out of memory: the snapshot stays without collectors
         snapshot_.sinks.clear();
     }
     snapshot_wanted_.store(false, std::memory_order_release);
@@ -284,4 +287,4 @@ void LiveJob::add_roles(LedgerSnapshot& snapshot) const {
     }
 }
 
-}  // namespace probe
+} // namespace probe

@@ -1,24 +1,15 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The live job: ports to workers to exporter, each role in a loop on the lcore the plan gives it, until a signal.
+// The live job: ports to workers to exporter, each role in a loop on the lcore the plan gives it,
+// until a signal.
 //
-// Life: constructor (main thread, everything allocated, ports configured) - run() (blocks until the end) - destructor.
-// Signals are taken by a thread of its own (SignalThread), so that no lcore is ever interrupted:
-//   SIGTERM, SIGINT  stop receiving, flush every flow (flowEndReason 4), send, return within `shutdown` and a second;
+// Life: constructor (main thread, everything allocated, ports configured) - run() (blocks until the
+// end) - destructor. Signals are taken by a thread of its own (SignalThread), so that no lcore is
+// ever interrupted:
+//   SIGTERM, SIGINT  stop receiving, flush every flow (flowEndReason 4), send, return within
+//   `shutdown` and a second;
 //                    a second one ends the process at once
 //   SIGUSR1          prints the statistics and repeats the templates
 #pragma once
-
-#include "probe/lcores/lcore_plan.hpp"
-#include "probe/exporting/export_options.hpp"
-#include "probe/exporting/record_binding.hpp"
-#include "probe/exporting/record_sink.hpp"
-#include "probe/lcores/clock.hpp"
-#include "probe/lcores/exporter.hpp"
-#include "probe/lcores/housekeeping.hpp"
-#include "probe/lcores/worker.hpp"
-#include "probe/metering/metering_options.hpp"
-#include "probe/observation/observation_point.hpp"
-#include "probe/telemetry/ledger_snapshot.hpp"
 
 #include <atomic>
 #include <condition_variable>
@@ -29,11 +20,23 @@
 #include <string>
 #include <vector>
 
+#include "probe/exporting/export_options.hpp"
+#include "probe/exporting/record_binding.hpp"
+#include "probe/exporting/record_sink.hpp"
+#include "probe/lcores/clock.hpp"
+#include "probe/lcores/exporter.hpp"
+#include "probe/lcores/housekeeping.hpp"
+#include "probe/lcores/lcore_plan.hpp"
+#include "probe/lcores/worker.hpp"
+#include "probe/metering/metering_options.hpp"
+#include "probe/observation/observation_point.hpp"
+#include "probe/telemetry/ledger_snapshot.hpp"
+
 namespace probe {
 
 struct LiveJobOptions {
     MeteringOptions metering;
-    TimeNs shutdown = 4 * kNsPerSecond;  ///< how long the last records may take to leave
+    TimeNs shutdown = 4 * kNsPerSecond; ///< how long the last records may take to leave
     const PacketFilter* filter = nullptr;
     LogLine log;
     /// Called once for every port when it has started, on the main thread, before the lcores run.
@@ -42,7 +45,8 @@ struct LiveJobOptions {
 
 class LiveJob {
   public:
-    /// Needs an initialised EAL; `points` are configured and not started. Throws std::runtime_error.
+    /// Needs an initialised EAL; `points` are configured and not started. Throws
+    /// std::runtime_error.
     LiveJob(LiveJobOptions options, const RecordBinding& binding, const LcorePlan& plan,
             std::vector<std::unique_ptr<ObservationPoint>> points,
             std::vector<std::unique_ptr<RecordSink>> sinks);
@@ -50,14 +54,15 @@ class LiveJob {
     LiveJob(const LiveJob&) = delete;
     LiveJob& operator=(const LiveJob&) = delete;
 
-    /// Starts the ports, runs the roles, returns when everything was flushed and sent, or the deadline passed.
+    /// Starts the ports, runs the roles, returns when everything was flushed and sent, or the
+    /// deadline passed.
     void run();
 
     /// Any thread: ends run() in good order. Idempotent.
-    void stop() noexcept { stopping_.store(true, std::memory_order_release); }  // S1, pairs with S2
+    void stop() noexcept { stopping_.store(true, std::memory_order_release); } // S1, pairs with S2
 
-    /// Any thread but an lcore, while run() runs: counters as they are now. Waits up to a second for the exporter to
-    /// copy its own; packet reception is not involved.
+    /// Any thread but an lcore, while run() runs: counters as they are now. Waits up to a second
+    /// for the exporter to copy its own; packet reception is not involved.
     [[nodiscard]] LedgerSnapshot snapshot();
 
     /// After run(): the settled ledger.
@@ -107,4 +112,4 @@ class LiveJob {
     LedgerSnapshot snapshot_;
 };
 
-}  // namespace probe
+} // namespace probe

@@ -10,7 +10,7 @@ namespace probe {
 namespace {
 constexpr int kCells = 30;
 constexpr TimeNs kEvery = 200 * kNsPerMs;
-}  // namespace
+} // namespace
 
 void ProgressBar::update(const std::string& file, std::uint64_t octets_done,
                          std::uint64_t octets_total, std::uint64_t packets, TimeNs now) {
@@ -25,8 +25,9 @@ void ProgressBar::update(const std::string& file, std::uint64_t octets_done,
         return;
     }
     next_ = now + kEvery;
-    const double share =
-        octets_total == 0 ? 1.0 : static_cast<double>(octets_done) / static_cast<double>(octets_total);
+    const double share = octets_total == 0
+                             ? 1.0
+                             : static_cast<double>(octets_done) / static_cast<double>(octets_total);
     const int full = static_cast<int>(share * kCells);
     const double seconds = static_cast<double>(now - began_) / 1e9;
     fmt::print(stderr, "\r{:.30} [{}{}] {:3.0f} %  {:.1f} M packets  {:.1f} s\x1b[K", file,
@@ -45,4 +46,4 @@ void ProgressBar::clear() {
     }
 }
 
-}  // namespace probe
+} // namespace probe

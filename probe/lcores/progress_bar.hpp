@@ -2,10 +2,10 @@
 // A progress bar on standard error for jobs that take longer than a second.
 #pragma once
 
-#include "probe/packet/packet_batch.hpp"
-
 #include <cstdint>
 #include <string>
+
+#include "probe/packet/packet_batch.hpp"
 
 namespace probe {
 
@@ -30,4 +30,4 @@ class ProgressBar {
     TimeNs next_ = 0;
 };
 
-}  // namespace probe
+} // namespace probe

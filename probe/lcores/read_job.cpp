@@ -1,6 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "probe/lcores/read_job.hpp"
 
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <thread>
+
 #include "probe/lcores/capture_dispatch.hpp"
 #include "probe/lcores/clock.hpp"
 #include "probe/lcores/exporter.hpp"
@@ -8,17 +13,12 @@
 #include "probe/lcores/progress_bar.hpp"
 #include "probe/lcores/worker.hpp"
 
-#include <fmt/format.h>
-
-#include <algorithm>
-#include <thread>
-
 namespace probe {
 
 namespace {
 
-constexpr std::size_t kWholeTables = SIZE_MAX / 2;  // offline, a sweep takes as long as it takes
-constexpr std::uint32_t kBurstsPerLook = 1024;      // between two looks at the clock for the bar
+constexpr std::size_t kWholeTables = SIZE_MAX / 2; // offline, a sweep takes as long as it takes
+constexpr std::uint32_t kBurstsPerLook = 1024;     // between two looks at the clock for the bar
 constexpr std::uint32_t kExpiriesAtOnce = 4096;
 constexpr auto kCollectorNap = std::chrono::microseconds(200);
 
@@ -40,7 +40,8 @@ class ReadJob {
                 std::vector<PacketSource*>{&dispatch_.source(w)}));
             roles_.push_back(workers_.back().get());
         }
-        housekeeping_ = std::make_unique<Housekeeping>(roles_, options.metering.sweep, kWholeTables);
+        housekeeping_ =
+            std::make_unique<Housekeeping>(roles_, options.metering.sweep, kWholeTables);
         exporter_ = std::make_unique<Exporter>(binding, roles_, std::move(sinks));
     }
 
@@ -80,7 +81,7 @@ class ReadJob {
             }
         } while (packets != 0);
         progress_.clear();
-        dispatch_.open(nullptr);  // the map goes, and with it every view
+        dispatch_.open(nullptr); // the map goes, and with it every view
     }
 
     /// One round of all roles. Returns how many packets came.
@@ -97,8 +98,8 @@ class ReadJob {
         return packets;
     }
 
-    /// What is past its time at the last packet ends for that reason and not by force, so that no record depends on
-    /// when the sweep came by, and so on the number of workers.
+    /// What is past its time at the last packet ends for that reason and not by force, so that no
+    /// record depends on when the sweep came by, and so on the number of workers.
     void expire_all() {
         for (const Worker* worker : roles_) {
             for (const IpFamily family : {IpFamily::ipv4, IpFamily::ipv6}) {
@@ -149,7 +150,8 @@ class ReadJob {
         ledger.settled = true;
     }
 
-    /// One step of the collectors; false when none of them took a record for the time of `shutdown`.
+    /// One step of the collectors; false when none of them took a record for the time of
+    /// `shutdown`.
     bool wait_for_collectors() {
         const std::uint64_t sent_before = records_sent();
         exporter_->step(export_time());
@@ -158,7 +160,7 @@ class ReadJob {
             waiting_since_ = now;
             return true;
         }
-        std::this_thread::sleep_for(kCollectorNap);  // a collector works at its own pace
+        std::this_thread::sleep_for(kCollectorNap); // a collector works at its own pace
         return now - waiting_since_ < options_.shutdown;
     }
 
@@ -192,11 +194,11 @@ class ReadJob {
     TimeNs waiting_since_ = 0;
 };
 
-}  // namespace
+} // namespace
 
 ReadJobResult run_read_job(const ReadJobOptions& options, const RecordBinding& binding,
                            std::vector<std::unique_ptr<RecordSink>> sinks) {
     return ReadJob(options, binding, std::move(sinks)).run();
 }
 
-}  // namespace probe
+} // namespace probe

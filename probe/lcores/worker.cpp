@@ -1,24 +1,24 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "probe/lcores/worker.hpp"
 
+#include <algorithm>
+
 #include "probe/metering/flow_index.hpp"
 #include "probe/packet/packet_parser.hpp"
-
-#include <algorithm>
 
 namespace probe {
 
 namespace {
 
-/// Slots of the sweep looked at between two bursts: enough to keep up with a sweep of millions of flows a second,
-/// few enough that the receive queue does not run over meanwhile.
+/// Slots of the sweep looked at between two bursts: enough to keep up with a sweep of millions of
+/// flows a second, few enough that the receive queue does not run over meanwhile.
 constexpr std::uint32_t kExpiriesPerStep = 128;
 
 constexpr std::uint32_t kFlushBudget = 4096;
 
 constexpr std::uint64_t kLaneFlowsMin = 64;
 
-}  // namespace
+} // namespace
 
 std::array<std::uint64_t, 2> lane_shares(const MeteringPlan& plan, const MeteringOptions& metering,
                                          std::uint64_t flows_max) noexcept {
@@ -27,14 +27,16 @@ std::array<std::uint64_t, 2> lane_shares(const MeteringPlan& plan, const Meterin
     if (!(ipv4 && ipv6)) {
         return {ipv4 ? flows_max : 0, ipv6 ? flows_max : 0};
     }
-    const auto for_ipv6 = std::max(
-        kLaneFlowsMin, static_cast<std::uint64_t>(static_cast<double>(flows_max) * metering.ipv6_share));
+    const auto for_ipv6 =
+        std::max(kLaneFlowsMin,
+                 static_cast<std::uint64_t>(static_cast<double>(flows_max) * metering.ipv6_share));
     return {std::max(kLaneFlowsMin, flows_max - std::min(flows_max, for_ipv6)), for_ipv6};
 }
 
 std::uint32_t flow_index_memory_mb(const MeteringPlan& plan, const MeteringOptions& metering,
                                    std::uint32_t workers) {
-    constexpr std::size_t kSpareMb = 64;  // the EAL's own needs, and what its heap loses to fragmentation
+    constexpr std::size_t kSpareMb =
+        64; // the EAL's own needs, and what its heap loses to fragmentation
     std::size_t octets = 0;
     const auto shares = lane_shares(plan, metering, metering.flows_max / workers);
     for (const IpFamily family : {IpFamily::ipv4, IpFamily::ipv6}) {
@@ -122,8 +124,10 @@ void Worker::parse(const PacketBatch& batch) noexcept {
         }
         const auto f = static_cast<std::size_t>(headers.family);
         positions_[f][lane_packets_[f]++] = static_cast<std::uint8_t>(i);
-        if (headers.is_fragment || headers.transport_cut || headers.extension_chain_cut) [[unlikely]] {
-            ledger_.later_fragments.add(headers.is_fragment && headers.fragment_offset != 0 ? 1 : 0);
+        if (headers.is_fragment || headers.transport_cut || headers.extension_chain_cut)
+            [[unlikely]] {
+            ledger_.later_fragments.add(headers.is_fragment && headers.fragment_offset != 0 ? 1
+                                                                                            : 0);
             ledger_.transport_cut.add(headers.transport_cut ? 1 : 0);
             ledger_.extension_chain_cut.add(headers.extension_chain_cut ? 1 : 0);
         }
@@ -157,4 +161,4 @@ bool Worker::selfcheck() const noexcept {
                        [](const auto& lane) { return !lane || lane->selfcheck(); });
 }
 
-}  // namespace probe
+} // namespace probe

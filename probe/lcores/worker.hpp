@@ -1,9 +1,17 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The worker: packets from its queues through parse, key, hash, look-up and accounting into its flow tables.
+// The worker: packets from its queues through parse, key, hash, look-up and accounting into its
+// flow tables.
 //
-// A step object: step(now) takes one burst from each source, then looks at what the sweep found. It never blocks,
-// allocates or reads a clock. One thread calls it; it is the only writer of its lanes' tables and of its ledger.
+// A step object: step(now) takes one burst from each source, then looks at what the sweep found. It
+// never blocks, allocates or reads a clock. One thread calls it; it is the only writer of its
+// lanes' tables and of its ledger.
 #pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
 
 #include "probe/metering/flow_lane.hpp"
 #include "probe/metering/metering_ledger.hpp"
@@ -12,17 +20,11 @@
 #include "probe/packet/packet_batch.hpp"
 #include "probe/packet/packet_headers.hpp"
 
-#include <array>
-#include <cstdint>
-#include <memory>
-#include <string>
-#include <vector>
-
 namespace probe {
 
 struct WorkerOptions {
-    std::string name;              ///< unique in the process
-    std::uint64_t flows_max = 0;   ///< this worker's share
+    std::string name;            ///< unique in the process
+    std::uint64_t flows_max = 0; ///< this worker's share
     int socket = -1;
     SipKey hash_key;
     const PacketFilter* filter = nullptr;
@@ -30,15 +32,16 @@ struct WorkerOptions {
 
 class Worker {
   public:
-    /// `plan` and the sources must outlive the worker. Throws std::runtime_error when memory is short.
+    /// `plan` and the sources must outlive the worker. Throws std::runtime_error when memory is
+    /// short.
     Worker(const MeteringPlan& plan, const MeteringOptions& metering, const WorkerOptions& options,
            std::vector<PacketSource*> sources);
 
     /// One burst of each source, and some of the sweep's findings. Returns how many packets came.
     std::uint32_t step(TimeNs now) noexcept;
 
-    /// Ends flows with flowEndReason 4 as far as the record queues have room; true when no flow is left.
-    /// For after the last packet.
+    /// Ends flows with flowEndReason 4 as far as the record queues have room; true when no flow is
+    /// left. For after the last packet.
     [[nodiscard]] bool flush() noexcept;
 
     [[nodiscard]] const MeteringLedger& ledger() const noexcept { return ledger_; }
@@ -56,7 +59,7 @@ class Worker {
     void meter(const PacketBatch& batch) noexcept;
     void parse(const PacketBatch& batch) noexcept;
 
-    MeteringLedger ledger_;  // worker: rw, everyone else: ro
+    MeteringLedger ledger_; // worker: rw, everyone else: ro
     std::vector<PacketSource*> sources_;
     std::array<std::unique_ptr<FlowLane>, 2> lanes_;
 
@@ -67,14 +70,16 @@ class Worker {
     std::array<std::uint32_t, 2> lane_packets_{};
 };
 
-/// How `flows_max` is shared by the lanes of one worker: all of it where only one family is metered.
+/// How `flows_max` is shared by the lanes of one worker: all of it where only one family is
+/// metered.
 [[nodiscard]] std::array<std::uint64_t, 2> lane_shares(const MeteringPlan& plan,
                                                        const MeteringOptions& metering,
                                                        std::uint64_t flows_max) noexcept;
 
-/// MB of DPDK memory that the flow indexes of `workers` workers need, with some to spare for the EAL itself.
+/// MB of DPDK memory that the flow indexes of `workers` workers need, with some to spare for the
+/// EAL itself.
 [[nodiscard]] std::uint32_t flow_index_memory_mb(const MeteringPlan& plan,
                                                  const MeteringOptions& metering,
                                                  std::uint32_t workers);
 
-}  // namespace probe
+} // namespace probe

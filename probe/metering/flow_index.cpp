@@ -1,17 +1,16 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "probe/metering/flow_index.hpp"
 
-#include "probe/packet/packet_batch.hpp"
-
 #include <rte_eal.h>
 #include <rte_errno.h>
 #include <rte_hash.h>
 #include <rte_malloc.h>
-
 #include <sys/mman.h>
 
 #include <bit>
 #include <stdexcept>
+
+#include "probe/packet/packet_batch.hpp"
 
 namespace probe {
 
@@ -19,8 +18,9 @@ static_assert(kBurstPackets <= RTE_HASH_LOOKUP_BULK_MAX);
 
 namespace {
 
-/// rte_hash rounds its bucket entries up to a power of two. A table of more than this load could fail to place a
-/// key (its guide: adds start to fail at about 90 %), and searches up to 1,000 positions before it says so.
+/// rte_hash rounds its bucket entries up to a power of two. A table of more than this load could
+/// fail to place a key (its guide: adds start to fail at about 90 %), and searches up to 1,000
+/// positions before it says so.
 constexpr double kLoadMax = 0.85;
 
 std::size_t entries_for(std::size_t wanted) noexcept {
@@ -28,14 +28,15 @@ std::size_t entries_for(std::size_t wanted) noexcept {
     if (static_cast<double>(wanted) <= kLoadMax * static_cast<double>(bucket_entries)) {
         return wanted;
     }
-    return bucket_entries + 1;  // makes rte_hash take the next power of two for its buckets
+    return bucket_entries + 1; // makes rte_hash take the next power of two for its buckets
 }
 
-constexpr std::size_t kEntriesMin = 64;  // rte_hash refuses less than a bucket's eight
+constexpr std::size_t kEntriesMin = 64; // rte_hash refuses less than a bucket's eight
 
-}  // namespace
+} // namespace
 
-FlowIndex::FlowIndex(const std::string& name, std::size_t entries, std::size_t key_octets, int socket)
+FlowIndex::FlowIndex(const std::string& name, std::size_t entries, std::size_t key_octets,
+                     int socket)
     : slots_(entries_for(std::max(entries, kEntriesMin))) {
     rte_hash_parameters parameters{};
     parameters.name = name.c_str();
@@ -44,11 +45,12 @@ FlowIndex::FlowIndex(const std::string& name, std::size_t entries, std::size_t k
     parameters.socket_id = socket;
     table_.reset(rte_hash_create(&parameters));
     if (!table_) {
-        throw std::runtime_error(
-            "no memory for a flow index of " + std::to_string(slots_) + " entries (" +
-            std::to_string(memory_octets(entries, key_octets) >> 20) + " MB; " +
-            rte_strerror(rte_errno) +
-            "); lower metering.flows_max, or give DPDK more memory (-m, or /proc/sys/vm/nr_hugepages)");
+        throw std::runtime_error("no memory for a flow index of " + std::to_string(slots_) +
+                                 " entries (" +
+                                 std::to_string(memory_octets(entries, key_octets) >> 20) +
+                                 " MB; " + rte_strerror(rte_errno) +
+                                 "); lower metering.flows_max, or give DPDK more memory (-m, or "
+                                 "/proc/sys/vm/nr_hugepages)");
     }
 }
 
@@ -60,7 +62,7 @@ void FlowIndex::lookup_burst(const void* const* keys, const std::uint32_t* signa
     // fails only for a count outside 1..64, which the lanes never ask
     (void)rte_hash_lookup_with_hash_bulk(table_.get(), unqualified, sums, count, slots);
     for (std::uint32_t i = 0; i < count; ++i) {
-        slots[i] = slots[i] < 0 ? kNoSlot : slots[i];  // rte_hash says -ENOENT
+        slots[i] = slots[i] < 0 ? kNoSlot : slots[i]; // rte_hash says -ENOENT
     }
 }
 
@@ -76,12 +78,15 @@ void FlowIndex::erase(const void* key, std::uint32_t signature) noexcept {
 std::size_t FlowIndex::memory_octets(std::size_t entries, std::size_t key_octets) noexcept {
     const std::size_t slots = entries_for(std::max(entries, kEntriesMin));
     const std::size_t bucket_octets = std::bit_ceil(slots) / 8 * 64;
-    const std::size_t key_entry = (key_octets + 8 + 15) / 16 * 16;  // struct rte_hash_key, KEY_ALIGNMENT
+    const std::size_t key_entry =
+        (key_octets + 8 + 15) / 16 * 16; // struct rte_hash_key, KEY_ALIGNMENT
     const std::size_t free_ring = std::bit_ceil(slots + 1) * 4;
     return bucket_octets + slots * key_entry + free_ring;
 }
 
-void FlowIndex::Free::operator()(rte_hash* table) const noexcept { rte_hash_free(table); }
+void FlowIndex::Free::operator()(rte_hash* table) const noexcept {
+    rte_hash_free(table);
+}
 
 TableMemory::TableMemory(const std::string& name, std::size_t octets, int socket) {
     if (rte_eal_has_hugepages() != 0) {
@@ -93,13 +98,15 @@ TableMemory::TableMemory(const std::string& name, std::size_t octets, int socket
         if (mapped != MAP_FAILED) {
             mapped_ = octets;
             octets_ = static_cast<std::uint8_t*>(mapped);
-            (void)madvise(mapped, octets, MADV_HUGEPAGE);  // a wish: without it the table is only slower
+            (void)madvise(mapped, octets,
+                          MADV_HUGEPAGE); // a wish: without it the table is only slower
         }
     }
     if (octets_ == nullptr) {
-        throw std::runtime_error("no memory for " + std::to_string(octets >> 20) +
-                                 " MB of flow records; lower metering.flows_max or give DPDK more hugepages "
-                                 "(/proc/sys/vm/nr_hugepages)");
+        throw std::runtime_error(
+            "no memory for " + std::to_string(octets >> 20) +
+            " MB of flow records; lower metering.flows_max or give DPDK more hugepages "
+            "(/proc/sys/vm/nr_hugepages)");
     }
 }
 
@@ -111,4 +118,4 @@ TableMemory::~TableMemory() {
     }
 }
 
-}  // namespace probe
+} // namespace probe

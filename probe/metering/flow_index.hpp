@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // From Flow Key to slot: the only user of rte_hash, and of DPDK's memory, in metering.
 //
-// rte_hash keeps buckets of eight 16-bit tags and compares the whole key before it says yes. It is created for one
-// writer that is also the only reader (the owner worker): no lock, no deferred reuse, so a slot is free as soon as
-// its key is erased. Slots are 0 .. slots()-1 and are handed out first-in first-out, independent of the hash key,
-// so that the same packets get the same slots in every run.
+// rte_hash keeps buckets of eight 16-bit tags and compares the whole key before it says yes. It is
+// created for one writer that is also the only reader (the owner worker): no lock, no deferred
+// reuse, so a slot is free as soon as its key is erased. Slots are 0 .. slots()-1 and are handed
+// out first-in first-out, independent of the hash key, so that the same packets get the same slots
+// in every run.
 //
 // Needs an initialised EAL. Signatures are 32 bits of SipHash (siphash.hpp).
 #pragma once
@@ -22,10 +23,12 @@ class FlowIndex {
   public:
     static constexpr std::int32_t kNoSlot = -1;
 
-    /// Room for `entries` keys of `key_octets` octets on `socket` (-1: any). Throws std::runtime_error.
+    /// Room for `entries` keys of `key_octets` octets on `socket` (-1: any). Throws
+    /// std::runtime_error.
     FlowIndex(const std::string& name, std::size_t entries, std::size_t key_octets, int socket);
 
-    /// Slot of each of the `count` (at most kBurstPackets) keys, kNoSlot where it is not in the index.
+    /// Slot of each of the `count` (at most kBurstPackets) keys, kNoSlot where it is not in the
+    /// index.
     void lookup_burst(const void* const* keys, const std::uint32_t* signatures, std::uint32_t count,
                       std::int32_t* slots) const noexcept;
 
@@ -38,7 +41,8 @@ class FlowIndex {
     [[nodiscard]] std::size_t slots() const noexcept { return slots_; }
 
     /// Octets that an index of this size takes, for the memory budget.
-    [[nodiscard]] static std::size_t memory_octets(std::size_t entries, std::size_t key_octets) noexcept;
+    [[nodiscard]] static std::size_t memory_octets(std::size_t entries,
+                                                   std::size_t key_octets) noexcept;
 
   private:
     struct Free {
@@ -49,8 +53,9 @@ class FlowIndex {
     std::size_t slots_;
 };
 
-/// Zeroed memory for a table's records: from DPDK's hugepages on the given socket where there are any, else
-/// anonymous memory for which transparent hugepages are asked. Throws std::runtime_error with the remedy.
+/// Zeroed memory for a table's records: from DPDK's hugepages on the given socket where there are
+/// any, else anonymous memory for which transparent hugepages are asked. Throws std::runtime_error
+/// with the remedy.
 class TableMemory {
   public:
     TableMemory(const std::string& name, std::size_t octets, int socket);
@@ -62,7 +67,7 @@ class TableMemory {
 
   private:
     std::uint8_t* octets_ = nullptr;
-    std::size_t mapped_ = 0;  ///< 0: it came from DPDK's heap
+    std::size_t mapped_ = 0; ///< 0: it came from DPDK's heap
 };
 
-}  // namespace probe
+} // namespace probe

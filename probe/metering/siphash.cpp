@@ -18,4 +18,4 @@ SipKey SipKey::random() {
     return SipKey{words[0], words[1]};
 }
 
-}  // namespace probe
+} // namespace probe

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // SipHash-2-4 (Aumasson and Bernstein, 2012) over keys whose length is a multiple of eight octets.
 //
-// The scalar form below is the definition. Output: 64 bits; the key is 128 bits and secret, so nobody
-// outside can prepare flow keys that collide. Pure and thread-safe. Octets are read little-endian, as the
-// reference does.
+// The scalar form below is the definition. Output: 64 bits; the key is 128 bits and secret, so
+// nobody outside can prepare flow keys that collide. Pure and thread-safe. Octets are read
+// little-endian, as the reference does.
 #pragma once
 
 #include <bit>
@@ -49,7 +49,7 @@ struct State {
     }
 };
 
-}  // namespace siphash_detail
+} // namespace siphash_detail
 
 /// SipHash-2-4 of `octets` octets at `data`; any length (the tail is handled as the paper says).
 [[nodiscard]] inline std::uint64_t siphash24(const SipKey& key, const void* data,
@@ -65,7 +65,7 @@ struct State {
         s.absorb(word);
     }
     std::uint64_t last = static_cast<std::uint64_t>(octets) << 56;
-    std::memcpy(&last, at + words * 8, octets % 8);  // little-endian: the tail fills the low octets
+    std::memcpy(&last, at + words * 8, octets % 8); // little-endian: the tail fills the low octets
     last |= static_cast<std::uint64_t>(octets & 0xff) << 56;
     s.absorb(last);
     s.v2 ^= 0xff;
@@ -76,8 +76,9 @@ struct State {
     return s.v0 ^ s.v1 ^ s.v2 ^ s.v3;
 }
 
-/// `count` keys of `kOctets` octets each, lying one behind the other; out[i] is the hash of key i. The lengths of the
-/// flow keys (16, 40, 64) are hashed several keys at once by the widest vectors the CPU has (siphash_simd.cpp).
+/// `count` keys of `kOctets` octets each, lying one behind the other; out[i] is the hash of key i.
+/// The lengths of the flow keys (16, 40, 64) are hashed several keys at once by the widest vectors
+/// the CPU has (siphash_simd.cpp).
 template <std::size_t kOctets>
 void siphash24_burst(const SipKey& key, const void* keys, std::size_t count,
                      std::uint64_t* out) noexcept {
@@ -94,8 +95,8 @@ void siphash24_burst<40>(const SipKey&, const void*, std::size_t, std::uint64_t*
 template <>
 void siphash24_burst<64>(const SipKey&, const void*, std::size_t, std::uint64_t*) noexcept;
 
-/// For tests and benchmarks: the vector targets this CPU can run, best first, and to use one of them ("": the best
-/// again). False when there is no such target. Not while workers run.
+/// For tests and benchmarks: the vector targets this CPU can run, best first, and to use one of
+/// them ("": the best again). False when there is no such target. Not while workers run.
 [[nodiscard]] std::vector<std::string> siphash_targets();
 bool use_siphash_target(const std::string& name);
 
@@ -104,4 +105,4 @@ bool use_siphash_target(const std::string& name);
     return static_cast<std::uint32_t>(hash ^ (hash >> 32));
 }
 
-}  // namespace probe
+} // namespace probe

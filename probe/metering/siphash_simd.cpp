@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// SipHash-2-4 over many keys at once, one key a lane: Highway compiles this file for every vector width and picks the
-// widest at run time. The scalar siphash24 is the definition; a differential test holds both together.
+// SipHash-2-4 over many keys at once, one key a lane: Highway compiles this file for every vector
+// width and picks the widest at run time. The scalar siphash24 is the definition; a differential
+// test holds both together.
 #include "probe/metering/siphash.hpp"
 
 #undef HWY_TARGET_INCLUDE
@@ -66,10 +67,9 @@ HWY_INLINE void hash_pair(D d, const SipKey& key, const std::uint64_t* keys, std
     load_words<kWords>(d, keys, a);
     load_words<kWords>(d, keys + lanes * kWords, b);
     const auto begin = [&] {
-        return Lanes{hn::Set(d, 0x736f6d6570736575ULL ^ key.k0),
-                     hn::Set(d, 0x646f72616e646f6dULL ^ key.k1),
-                     hn::Set(d, 0x6c7967656e657261ULL ^ key.k0),
-                     hn::Set(d, 0x7465646279746573ULL ^ key.k1)};
+        return Lanes{
+            hn::Set(d, 0x736f6d6570736575ULL ^ key.k0), hn::Set(d, 0x646f72616e646f6dULL ^ key.k1),
+            hn::Set(d, 0x6c7967656e657261ULL ^ key.k0), hn::Set(d, 0x7465646279746573ULL ^ key.k1)};
     };
     Lanes s = begin();
     Lanes t = begin();
@@ -98,7 +98,8 @@ HWY_INLINE void hash_pair(D d, const SipKey& key, const std::uint64_t* keys, std
 }
 
 template <std::size_t kWords>
-HWY_INLINE void hash_burst(const SipKey& key, const void* keys, std::size_t count, std::uint64_t* out) {
+HWY_INLINE void hash_burst(const SipKey& key, const void* keys, std::size_t count,
+                           std::uint64_t* out) {
     const D d;
     const std::size_t pair = 2 * hn::Lanes(d);
     const auto* at = static_cast<const unsigned char*>(keys);
@@ -140,7 +141,7 @@ void hash_burst_64(const SipKey& key, const void* keys, std::size_t count, std::
     hash_burst<8>(key, keys, count, out);
 }
 
-}  // namespace probe::HWY_NAMESPACE
+} // namespace probe::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
@@ -188,5 +189,5 @@ bool use_siphash_target(const std::string& name) {
     return chosen != 0 || name.empty();
 }
 
-}  // namespace probe
+} // namespace probe
 #endif

@@ -23,4 +23,4 @@ class Counter {
     std::atomic<std::uint64_t> value_{0};
 };
 
-}  // namespace probe
+} // namespace probe

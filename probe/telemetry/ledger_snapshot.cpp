@@ -9,7 +9,9 @@ namespace probe {
 
 namespace {
 
-PacketSum sum_of(const PacketTally& tally) { return {tally.packets.get(), tally.octets.get()}; }
+PacketSum sum_of(const PacketTally& tally) {
+    return {tally.packets.get(), tally.octets.get()};
+}
 
 RecordTally sum_of(const MeteredTally& tally) {
     return {tally.records.get(), tally.packets.get(), tally.octets.get()};
@@ -34,7 +36,7 @@ void expect_equal(std::vector<std::string>& wrong, const std::string& what, cons
     expect_equal(wrong, what + ", octets", left.octets, right.octets);
 }
 
-}  // namespace
+} // namespace
 
 void LedgerSnapshot::add(const MeteringLedger& ledger, const LiveTotals& its_live) {
     probe::add(received, sum_of(ledger.received));
@@ -97,7 +99,8 @@ std::vector<std::string> LedgerSnapshot::proof(std::uint64_t records_waiting) co
         RecordTally told = sink.ledger.sent;
         told.add(sink.ledger.queued);
         told.add(sink.ledger.lost_total());
-        expect_equal(wrong, sink.name + ": offered = sent + queued + lost", sink.ledger.offered, told);
+        expect_equal(wrong, sink.name + ": offered = sent + queued + lost", sink.ledger.offered,
+                     told);
     }
     return wrong;
 }
@@ -197,14 +200,15 @@ void write_records(Table& table, const LedgerSnapshot& s) {
     }
 }
 
-}  // namespace
+} // namespace
 
 std::string LedgerSnapshot::to_text() const {
     Table table;
     for (const PortSum& port : ports) {
-        table.text(fmt::format("port {} ({}): {} received, {} missed, {} without buffer, {} errors{}{}",
-                               port.name, port.driver, port.received, port.missed, port.no_buffer,
-                               port.errors, port.gap.empty() ? "" : "; ", port.gap));
+        table.text(
+            fmt::format("port {} ({}): {} received, {} missed, {} without buffer, {} errors{}{}",
+                        port.name, port.driver, port.received, port.missed, port.no_buffer,
+                        port.errors, port.gap.empty() ? "" : "; ", port.gap));
     }
     write_packets(table, *this);
     write_records(table, *this);
@@ -254,7 +258,8 @@ std::string json(const SinkSum& sink) {
     const SessionLedger& l = sink.ledger;
     std::string errors;
     for (std::size_t e = 0; e < kSendErrors; ++e) {
-        errors += fmt::format("{}\"{}\":{}", e == 0 ? "" : ",", kSendErrorNames[e], l.send_errors[e]);
+        errors +=
+            fmt::format("{}\"{}\":{}", e == 0 ? "" : ",", kSendErrorNames[e], l.send_errors[e]);
     }
     return fmt::format(
         R"({{"name":{},"offered":{},"sent":{},"queued":{},"lost":{},"messages":{},"messageOctets":{},)"
@@ -273,7 +278,7 @@ std::string json_list(const Items& items, Write write) {
     return out + "]";
 }
 
-}  // namespace
+} // namespace
 
 std::string LedgerSnapshot::to_json() const {
     std::string verdicts = json_map(kParseVerdictNames, parse, 1);
@@ -302,4 +307,4 @@ std::string LedgerSnapshot::to_json() const {
         settled ? fmt::format(R"(,"ledgerCloses":{})", proof().empty()) : std::string());
 }
 
-}  // namespace probe
+} // namespace probe

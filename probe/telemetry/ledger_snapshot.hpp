@@ -6,19 +6,19 @@
 //   records made = taken by the exporter + lost on the way + waiting
 //   offered      = sent + queued + lost[reason], for every collector    records, packets, IP octets
 //
-// Plain values. Exact when the roles stand still (at exit, in tests); while they run, each counter is exact but they
-// are not of one instant, so proof() is for the former.
+// Plain values. Exact when the roles stand still (at exit, in tests); while they run, each counter
+// is exact but they are not of one instant, so proof() is for the former.
 #pragma once
-
-#include "probe/exporting/session_ledger.hpp"
-#include "probe/metering/flow_lane.hpp"
-#include "probe/metering/metering_ledger.hpp"
 
 #include <array>
 #include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include "probe/exporting/session_ledger.hpp"
+#include "probe/metering/flow_lane.hpp"
+#include "probe/metering/metering_ledger.hpp"
 
 namespace probe {
 
@@ -32,11 +32,11 @@ struct PacketSum {
 struct PortSum {
     std::string name;
     std::string driver;
-    std::uint64_t received = 0;  ///< taken from its queues by the workers
+    std::uint64_t received = 0; ///< taken from its queues by the workers
     std::uint64_t missed = 0;
     std::uint64_t errors = 0;
     std::uint64_t no_buffer = 0;
-    std::string gap;  ///< loss this driver does not count; empty: none known
+    std::string gap; ///< loss this driver does not count; empty: none known
 };
 
 struct SinkSum {
@@ -45,8 +45,8 @@ struct SinkSum {
 };
 
 struct RoleSum {
-    std::string name;       ///< "worker 0", "housekeeping", "exporter"
-    double busy_share = 0;  ///< of the time since start that was not waiting for work
+    std::string name;      ///< "worker 0", "housekeeping", "exporter"
+    double busy_share = 0; ///< of the time since start that was not waiting for work
 };
 
 struct LedgerSnapshot {
@@ -66,14 +66,16 @@ struct LedgerSnapshot {
     std::vector<SinkSum> sinks;
     std::vector<PortSum> ports;
     std::vector<RoleSum> roles;
-    bool settled = false;  ///< the roles stand still, so the sums are of one instant
+    bool settled = false; ///< the roles stand still, so the sums are of one instant
 
-    /// Adds a worker's counters; `its_live` from Worker::live_totals, or its flows alone while it runs.
+    /// Adds a worker's counters; `its_live` from Worker::live_totals, or its flows alone while it
+    /// runs.
     void add(const MeteringLedger& ledger, const LiveTotals& its_live);
 
     [[nodiscard]] RecordTally records_made_total() const;
 
-    /// Sentences that say which sum does not close; empty: all do. `records_waiting`: in the record queues.
+    /// Sentences that say which sum does not close; empty: all do. `records_waiting`: in the record
+    /// queues.
     [[nodiscard]] std::vector<std::string> proof(std::uint64_t records_waiting = 0) const;
 
     /// For people: a table of everything that is not zero.
@@ -82,4 +84,4 @@ struct LedgerSnapshot {
     [[nodiscard]] std::string to_json() const;
 };
 
-}  // namespace probe
+} // namespace probe
