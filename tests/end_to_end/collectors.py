@@ -128,6 +128,7 @@ class Nfcapd:
 
     def end(self) -> list:
         """Records as nfdump writes them."""
+        settled(lambda: sum(file.stat().st_size for file in self.folder.iterdir()), 0.5)
         self.process.end()
         log = self.process.text()
         assert 'Sequence Errors: 0, Bad Packets: 0' in log, f'nfcapd complains:\n{log[-2000:]}'
