@@ -227,7 +227,8 @@ def test_no_fragment_leaves_over_a_small_mtu(parshall, scratch):
             send(pcap)
             probe.wait_received(packets_in(pcap))
             probe.end()
-            assert len(nfcapd.end()) == sums_of_truth(truth)['records']
+            flows, wanted = nfcapd.end(), sums_of_truth(truth)['records']
+            assert len(flows) == wanted, f'nfcapd: {len(flows)} flows of {wanted}\n{nfcapd.process.text()}\n{probe.text()}'
             tcpdump.end(signal.SIGINT)
             judged = Tshark(wire)
             fragments = judged.run('-Y', 'ip.flags.mf == 1 || ip.frag_offset > 0 || ipv6.fraghdr')
