@@ -34,7 +34,8 @@ SendVerdict FlakyTransport::send(Bytes message, TimeNs) noexcept {
         octets_max_ = static_cast<std::uint16_t>(std::max<std::size_t>(octets_max_, 600));
         return SendVerdict::too_large;
     }
-    if (!half_sent_.empty() && !std::equal(message.begin(), message.end(), half_sent_.begin(), half_sent_.end())) {
+    if (!half_sent_.empty() &&
+        !std::equal(message.begin(), message.end(), half_sent_.begin(), half_sent_.end())) {
         wire_->complaints.emplace_back("after would_block other octets were offered");
     }
     if (wire_->options.failures_percent != 0 && happens(100 / wire_->options.failures_percent)) {
@@ -57,7 +58,7 @@ SendVerdict FlakyTransport::send(Bytes message, TimeNs) noexcept {
                 }
                 break;
             default:
-                if (wire_->options.reliable) {  // what was half sent is torn: the collector drops it
+                if (wire_->options.reliable) { // what was half sent is torn: the collector drops it
                     lose_session();
                     return SendVerdict::session_lost;
                 }
@@ -101,4 +102,4 @@ void FlakyTransport::lose_session() {
     half_sent_.clear();
 }
 
-}  // namespace probe::test
+} // namespace probe::test

@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// A transport that fails as a seed says, and a collector behind it that reads every message it was given.
+// A transport that fails as a seed says, and a collector behind it that reads every message it was
+// given.
 #pragma once
-
-#include "probe/exporting/transport.hpp"
-#include "tests/support/strict_decoder.hpp"
 
 #include <cstdint>
 #include <deque>
@@ -11,6 +9,9 @@
 #include <random>
 #include <string>
 #include <vector>
+
+#include "probe/exporting/transport.hpp"
+#include "tests/support/strict_decoder.hpp"
 
 namespace probe::test {
 
@@ -31,9 +32,9 @@ struct Wire {
     FlakyOptions options;
     strict::Decoder decoder{strict::Rules{}};
     std::vector<strict::Record> records;
-    std::vector<std::string> complaints;  ///< about how the session used the transport
+    std::vector<std::string> complaints; ///< about how the session used the transport
     std::uint64_t tampered = 0;
-    bool calm = false;  ///< no more failures: the end of the simulation
+    bool calm = false; ///< no more failures: the end of the simulation
 };
 
 class FlakyTransport final : public Transport {
@@ -46,11 +47,15 @@ class FlakyTransport final : public Transport {
     std::uint64_t unacknowledged_octets() const noexcept override;
     std::uint16_t max_message_octets() const noexcept override { return octets_max_; }
     bool reliable() const noexcept override { return wire_->options.reliable; }
-    const std::array<std::uint64_t, kSendErrors>& errors() const noexcept override { return errors_; }
+    const std::array<std::uint64_t, kSendErrors>& errors() const noexcept override {
+        return errors_;
+    }
     void close() noexcept override { connected_ = false; }
 
   private:
-    [[nodiscard]] bool happens(unsigned one_in) { return !wire_->calm && wire_->random() % one_in == 0; }
+    [[nodiscard]] bool happens(unsigned one_in) {
+        return !wire_->calm && wire_->random() % one_in == 0;
+    }
     void arrive(Bytes message);
     void lose_session();
 
@@ -58,9 +63,9 @@ class FlakyTransport final : public Transport {
     bool connected_ = false;
     std::uint64_t sessions_ = 0;
     std::uint16_t octets_max_ = 1400;
-    std::vector<std::uint8_t> half_sent_;             ///< after would_block: what must be offered again
-    std::deque<std::uint64_t> unacknowledged_;        ///< octets of whole messages
+    std::vector<std::uint8_t> half_sent_;      ///< after would_block: what must be offered again
+    std::deque<std::uint64_t> unacknowledged_; ///< octets of whole messages
     std::array<std::uint64_t, kSendErrors> errors_{};
 };
 
-}  // namespace probe::test
+} // namespace probe::test

@@ -1,12 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The whole probe in one thread: workers, housekeeping and exporter take their steps in an order, at times and under
-// misfortunes that come from a seed. run() returns what was promised and not kept; empty: all is well.
+// The whole probe in one thread: workers, housekeeping and exporter take their steps in an order,
+// at times and under misfortunes that come from a seed. run() returns what was promised and not
+// kept; empty: all is well.
 #pragma once
-
-#include "probe/exporting/collector_session.hpp"
-#include "tests/simulation/flaky_transport.hpp"
-#include "tests/support/flow_truth.hpp"
-#include "tests/support/metering_bench.hpp"
 
 #include <cstdint>
 #include <memory>
@@ -14,13 +10,20 @@
 #include <string>
 #include <vector>
 
+#include "probe/exporting/collector_session.hpp"
+#include "tests/simulation/flaky_transport.hpp"
+#include "tests/support/flow_truth.hpp"
+#include "tests/support/metering_bench.hpp"
+
 namespace probe::test {
 
 /// What a seed stands for.
 struct Scenario {
     std::uint64_t seed = 0;
     bool biflow = true;
-    bool ample = true;        ///< tables and record queues have room: every packet must be in a record
+    bool ample = true; ///< tables and record queues have room: every packet must be in a record
+    bool steady =
+        false; ///< no jump of the clock and no role that gets stuck: records must be out in time
     std::uint32_t workers = 1;
     std::uint32_t collectors = 1;
     std::uint32_t flows = 50;
@@ -33,7 +36,7 @@ struct Scenario {
     std::uint32_t record_queue = 8192;
     std::uint32_t queue_octets = 1 << 20;
     Tamper tamper = Tamper::nothing;
-    bool forget_a_packet = false;  ///< canary: the truth does not hear of one packet
+    bool forget_a_packet = false; ///< canary: the truth does not hear of one packet
 
     [[nodiscard]] static Scenario of(std::uint64_t seed);
     [[nodiscard]] std::string text() const;
@@ -55,7 +58,7 @@ class Simulation {
     struct Role {
         TimeNs last_step = 0;
         TimeNs longest_pause = 0;
-        std::uint32_t stalled_for = 0;  ///< turns
+        std::uint32_t stalled_for = 0; ///< turns
     };
 
     void turn();
@@ -77,11 +80,11 @@ class Simulation {
     TimeNs now_ = kStart;
     RecordBinding binding_;
     FlowTruth truth_;
-    std::vector<TruePacket> packets_;  ///< by tag
+    std::vector<TruePacket> packets_; ///< by tag
     std::vector<std::unique_ptr<RememberingSource>> sources_;
     std::vector<std::unique_ptr<Worker>> workers_;
     std::unique_ptr<Housekeeping> housekeeping_;
-    CapturingSink* capture_ = nullptr;  // the exporter owns it
+    CapturingSink* capture_ = nullptr; // the exporter owns it
     std::vector<std::shared_ptr<Wire>> wires_;
     std::unique_ptr<Exporter> exporter_;
     std::vector<Role> worker_roles_;
@@ -90,4 +93,4 @@ class Simulation {
     std::vector<std::string> complaints_;
 };
 
-}  // namespace probe::test
+} // namespace probe::test

@@ -2,10 +2,10 @@
 // Seeds until the time is up; a failing one is printed and replays with PARSHALL_SEED=n.
 #include "tests/simulation/simulation.hpp"
 
-#include "tests/support/catch.hpp"
-
 #include <chrono>
 #include <cstdlib>
+
+#include "tests/support/catch.hpp"
 
 using namespace probe;
 using namespace probe::test;
@@ -24,8 +24,8 @@ std::uint64_t run_and_report(const Scenario& scenario) {
         for (const std::string& complaint : complaints) {
             all += "\n  " + complaint;
         }
-        FAIL_CHECK("seed " << scenario.seed << " fails (PARSHALL_SEED=" << scenario.seed << " replays it)\n  "
-                           << scenario.text() << all);
+        FAIL_CHECK("seed " << scenario.seed << " fails (PARSHALL_SEED=" << scenario.seed
+                           << " replays it)\n  " << scenario.text() << all);
     }
     return simulation.records();
 }
@@ -44,7 +44,7 @@ Scenario canary() {
     return scenario;
 }
 
-}  // namespace
+} // namespace
 
 TEST_CASE("the promises hold for whatever a seed does to the probe", "[simulation]") {
     if (const char* seed = std::getenv("PARSHALL_SEED"); seed != nullptr) {
@@ -83,7 +83,8 @@ TEST_CASE("the canary lives while nobody does it harm", "[simulation][canary]") 
 }
 
 TEST_CASE("the checks notice what happens to a message on its way", "[simulation][canary]") {
-    for (const Tamper tamper : {Tamper::alter_octet, Tamper::lose_message, Tamper::repeat_message}) {
+    for (const Tamper tamper :
+         {Tamper::alter_octet, Tamper::lose_message, Tamper::repeat_message}) {
         INFO("tamper " << static_cast<int>(tamper));
         Scenario scenario = canary();
         scenario.tamper = tamper;
@@ -93,7 +94,8 @@ TEST_CASE("the checks notice what happens to a message on its way", "[simulation
     }
 }
 
-TEST_CASE("the checks notice a packet that is in a record and was never metered", "[simulation][canary]") {
+TEST_CASE("the checks notice a packet that is in a record and was never metered",
+          "[simulation][canary]") {
     Scenario scenario = canary();
     scenario.forget_a_packet = true;
     CHECK_FALSE(Simulation(scenario).run().empty());

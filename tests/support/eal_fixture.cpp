@@ -15,13 +15,22 @@ namespace probe::test {
 namespace {
 
 /// All of them, so that threads of a test are not tied to one.
-unsigned cpus() { return std::max(1U, std::thread::hardware_concurrency()); }
+unsigned cpus() {
+    return std::max(1U, std::thread::hardware_concurrency());
+}
 
 bool start_once() {
     // the EAL keeps and reorders the pointers, so the texts must outlive this function
-    static std::array<std::string, 10> texts = {
-        "test",     "--no-huge", "--no-shconf",       "--no-pci", "--no-telemetry",
-        "--lcores", "0@(0-" + std::to_string(cpus() - 1) + ")", "--log-level=critical", "-m", "512"};
+    static std::array<std::string, 10> texts = {"test",
+                                                "--no-huge",
+                                                "--no-shconf",
+                                                "--no-pci",
+                                                "--no-telemetry",
+                                                "--lcores",
+                                                "0@(0-" + std::to_string(cpus() - 1) + ")",
+                                                "--log-level=critical",
+                                                "-m",
+                                                "512"};
     static std::array<char*, texts.size() + 1> arguments{};
     for (std::size_t i = 0; i < texts.size(); ++i) {
         arguments[i] = texts[i].data();
@@ -32,11 +41,11 @@ bool start_once() {
     return true;
 }
 
-}  // namespace
+} // namespace
 
 void start_eal() {
     static const bool started = start_once();
     (void)started;
 }
 
-}  // namespace probe::test
+} // namespace probe::test

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The EAL for test programs whose flow tables need it (rte_hash): no hugepages, no root, no files, no devices.
+// The EAL for test programs whose flow tables need it (rte_hash): no hugepages, no root, no files,
+// no devices.
 #pragma once
 
 namespace probe::test {
 
-/// Starts the EAL on its first call, once for the program. Throws std::runtime_error where it refuses.
+/// Starts the EAL on its first call, once for the program. Throws std::runtime_error where it
+/// refuses.
 void start_eal();
 
-}  // namespace probe::test
+} // namespace probe::test

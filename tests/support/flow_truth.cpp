@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "tests/support/flow_truth.hpp"
 
-#include "tests/support/metering_bench.hpp"
-
 #include <algorithm>
+
+#include "tests/support/metering_bench.hpp"
 
 namespace probe::test {
 
@@ -23,7 +23,8 @@ void FlowTruth::packet(const TruePacket& packet) {
 
 void FlowTruth::complain(const Claim& claim, const std::string& what) {
     if (complaints_.size() < 20) {
-        complaints_.push_back("record " + std::to_string(records_) + " of " + claim.key + ": " + what);
+        complaints_.push_back("record " + std::to_string(records_) + " of " + claim.key + ": " +
+                              what);
     }
 }
 
@@ -31,7 +32,8 @@ void FlowTruth::record(const strict::Record& record, TimeNs at) {
     ++records_;
     const bool ipv4 = record.has(0, 8);
     const auto end_point = [&](std::uint16_t address4, std::uint16_t address6, std::uint16_t port) {
-        return record.address(ipv4 ? address4 : address6) + " " + std::to_string(record.number(port));
+        return record.address(ipv4 ? address4 : address6) + " " +
+               std::to_string(record.number(port));
     };
     const std::string source = end_point(8, 27, 7);
     const std::string destination = end_point(12, 28, 11);
@@ -68,8 +70,8 @@ void FlowTruth::record(const strict::Record& record, TimeNs at) {
 void FlowTruth::check_strictly(const Claim& claim, Flow& flow) {
     const std::uint64_t count = claim.packets[0] + claim.packets[1];
     if (count > flow.open.size()) {
-        complain(claim, std::to_string(count) + " packets claimed, " + std::to_string(flow.open.size()) +
-                            " were left");
+        complain(claim, std::to_string(count) + " packets claimed, " +
+                            std::to_string(flow.open.size()) + " were left");
         return;
     }
     std::uint64_t packets[2] = {};
@@ -136,7 +138,7 @@ void FlowTruth::check_reason(const Claim& claim, const Flow& flow) {
     if (flow.open.empty()) {
         return;
     }
-    const TruePacket& next = flow.open.front();  // did not go into this record any more
+    const TruePacket& next = flow.open.front(); // did not go into this record any more
     if (claim.reason == 1 && next.polled_at < claim.end + timeouts_.idle) {
         complain(claim, "called idle, but the next packet came before that");
     }
@@ -153,9 +155,10 @@ void FlowTruth::check_reason(const Claim& claim, const Flow& flow) {
 void FlowTruth::close() {
     for (const auto& [key, flow] : flows_) {
         if (!flow.open.empty() && complaints_.size() < 20) {
-            complaints_.push_back(key + ": " + std::to_string(flow.open.size()) + " packets are in no record");
+            complaints_.push_back(key + ": " + std::to_string(flow.open.size()) +
+                                  " packets are in no record");
         }
     }
 }
 
-}  // namespace probe::test
+} // namespace probe::test

@@ -1,13 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // What really happened to each flow, packet by packet, and whether the records say the same.
 //
-// Strict accounts (nothing was dropped, no record lost): the records of a key, in the order they were made, must cover its
-// packets in the order they were metered, each exactly once. Loose accounts: no record may claim what the key's packets
-// cannot support. Either way no record is as long as the active timeout, and none has an idle gap inside.
+// Strict accounts (nothing was dropped, no record lost): the records of a key, in the order they
+// were made, must cover its packets in the order they were metered, each exactly once. Loose
+// accounts: no record may claim what the key's packets cannot support. Either way no record is as
+// long as the active timeout, and none has an idle gap inside.
 #pragma once
-
-#include "probe/metering/metering_options.hpp"
-#include "tests/support/strict_decoder.hpp"
 
 #include <cstdint>
 #include <deque>
@@ -15,10 +13,13 @@
 #include <string>
 #include <vector>
 
+#include "probe/metering/metering_options.hpp"
+#include "tests/support/strict_decoder.hpp"
+
 namespace probe::test {
 
 struct TruePacket {
-    std::string source;       ///< "address port"
+    std::string source; ///< "address port"
     std::string destination;
     std::uint8_t protocol = 0;
     TimeNs time = 0;
@@ -32,8 +33,8 @@ class FlowTruth {
         : timeouts_(timeouts), biflow_(biflow), strict_(strict) {}
 
     void packet(const TruePacket& packet);
-    /// A record that came out at `at`, in order. Needs elements 4, 7, 11, 8 and 12 or 27 and 28, 156, 157, 1, 2, 136 and,
-    /// in biflows, the reverse of 1 and 2.
+    /// A record that came out at `at`, in order. Needs elements 4, 7, 11, 8 and 12 or 27 and 28,
+    /// 156, 157, 1, 2, 136 and, in biflows, the reverse of 1 and 2.
     void record(const strict::Record& record, TimeNs at);
     /// After the last record: strict accounts must be settled.
     void close();
@@ -43,8 +44,8 @@ class FlowTruth {
 
   private:
     struct Flow {
-        std::deque<TruePacket> open;    ///< strict: metered, not yet in a record
-        std::vector<TruePacket> all;    ///< loose
+        std::deque<TruePacket> open; ///< strict: metered, not yet in a record
+        std::vector<TruePacket> all; ///< loose
         std::uint64_t packets_claimed = 0;
         std::uint64_t octets_claimed = 0;
     };
@@ -56,7 +57,8 @@ class FlowTruth {
         unsigned reason;
     };
 
-    [[nodiscard]] std::string key_of(const std::string& a, const std::string& b, unsigned protocol) const;
+    [[nodiscard]] std::string key_of(const std::string& a, const std::string& b,
+                                     unsigned protocol) const;
     void complain(const Claim& claim, const std::string& what);
     void check_strictly(const Claim& claim, Flow& flow);
     void check_loosely(const Claim& claim, Flow& flow);
@@ -71,4 +73,4 @@ class FlowTruth {
     std::uint64_t records_ = 0;
 };
 
-}  // namespace probe::test
+} // namespace probe::test

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "tests/support/metering_bench.hpp"
 
+#include <algorithm>
+#include <atomic>
+
 #include "encoder/template_description.hpp"
 #include "tests/support/catch.hpp"
 #include "tests/support/eal_fixture.hpp"
-
-#include <algorithm>
-#include <atomic>
 
 namespace probe::test {
 
@@ -76,7 +76,9 @@ void CapturingSink::append(std::size_t template_index, Bytes data_record, Record
     }
 }
 
-std::vector<SeenRecord> CapturingSink::take() { return std::exchange(seen_, {}); }
+std::vector<SeenRecord> CapturingSink::take() {
+    return std::exchange(seen_, {});
+}
 
 std::vector<std::unique_ptr<RecordSink>> MeterBench::sinks(CapturingSink*& sink,
                                                            const RecordBinding& binding,
@@ -176,7 +178,7 @@ void MeterBench::check() const {
 
 std::string unique_name() {
     static std::atomic<unsigned> number{0};
-    return "t" + std::to_string(number.fetch_add(1, std::memory_order_relaxed));  // a name, no order
+    return "t" + std::to_string(number.fetch_add(1, std::memory_order_relaxed)); // a name, no order
 }
 
 TimeNs ntp_to_ns(std::uint64_t ntp) {
@@ -184,4 +186,4 @@ TimeNs ntp_to_ns(std::uint64_t ntp) {
     return ((ntp >> 32) - kUnix) * kNsPerSecond + (((ntp & 0xffffffff) * kNsPerSecond) >> 32);
 }
 
-}  // namespace probe::test
+} // namespace probe::test

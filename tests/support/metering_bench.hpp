@@ -1,6 +1,13 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// One worker, housekeeping and exporter on a clock that the test moves, from frames to decoded data records.
+// One worker, housekeeping and exporter on a clock that the test moves, from frames to decoded data
+// records.
 #pragma once
+
+#include <deque>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
 
 #include "encoder/message_builder.hpp"
 #include "probe/exporting/record_binding.hpp"
@@ -11,12 +18,6 @@
 #include "probe/telemetry/ledger_snapshot.hpp"
 #include "tests/support/packet_builder.hpp"
 #include "tests/support/strict_decoder.hpp"
-
-#include <deque>
-#include <memory>
-#include <string>
-#include <string_view>
-#include <vector>
 
 namespace probe::test {
 
@@ -32,11 +33,11 @@ inline constexpr std::uint16_t kAck = 0x10;
 
 struct ScriptedPacket {
     std::vector<std::uint8_t> frame;
-    TimeNs time_ns = 0;       ///< when it was observed
-    TimeNs deliver_at = 0;    ///< when the source hands it over
+    TimeNs time_ns = 0;    ///< when it was observed
+    TimeNs deliver_at = 0; ///< when the source hands it over
     std::uint32_t interface = 1;
     LinkType link = LinkType::ethernet;
-    std::uint64_t tag = 0;    ///< the test's own mark
+    std::uint64_t tag = 0; ///< the test's own mark
 };
 
 /// Hands over its packets in order, each not before its time.
@@ -61,7 +62,7 @@ struct SeenRecord {
     strict::Record record;
     std::size_t template_index;
     RecordWeight weight;
-    TimeNs at;  ///< when the exporter handed it over
+    TimeNs at; ///< when the exporter handed it over
 };
 
 /// Keeps every data record; wraps each into a message of its own for the strict decoder.
@@ -130,7 +131,7 @@ class MeterBench {
     Worker worker;
 
   private:
-    CapturingSink* sink_ = nullptr;  // the exporter owns it
+    CapturingSink* sink_ = nullptr; // the exporter owns it
 
   public:
     Exporter exporter;
@@ -149,13 +150,19 @@ class MeterBench {
 [[nodiscard]] TimeNs ntp_to_ns(std::uint64_t ntp);
 
 /// Values of elements by IANA's number.
-[[nodiscard]] inline TimeNs start_of(const strict::Record& record) { return ntp_to_ns(record.number(156)); }
-[[nodiscard]] inline TimeNs end_of(const strict::Record& record) { return ntp_to_ns(record.number(157)); }
-[[nodiscard]] inline std::uint64_t reason_of(const strict::Record& record) { return record.number(136); }
+[[nodiscard]] inline TimeNs start_of(const strict::Record& record) {
+    return ntp_to_ns(record.number(156));
+}
+[[nodiscard]] inline TimeNs end_of(const strict::Record& record) {
+    return ntp_to_ns(record.number(157));
+}
+[[nodiscard]] inline std::uint64_t reason_of(const strict::Record& record) {
+    return record.number(136);
+}
 
 /// Templates of most tests: times in nanoseconds, both counters, totals, control bits, reason.
 extern const char* const kBiflow4;
 extern const char* const kUniflow4;
 extern const char* const kBiflow6;
 
-}  // namespace probe::test
+} // namespace probe::test

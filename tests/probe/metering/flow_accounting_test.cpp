@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The update rule alone: one record in memory, packets made by hand.
 #include "probe/metering/flow_accounting.hpp"
-#include "tests/support/catch.hpp"
 
 #include <memory>
+
+#include "tests/support/catch.hpp"
 
 using namespace probe;
 
@@ -11,7 +12,8 @@ namespace {
 
 BlockNeeds everything() {
     BlockNeeds needs;
-    needs.first_packet = needs.link = needs.range = needs.frame_octets = needs.totals = {true, true};
+    needs.first_packet = needs.link = needs.range = needs.frame_octets =
+        needs.totals = {true, true};
     needs.reverse_times = true;
     return needs;
 }
@@ -68,9 +70,10 @@ struct Flow {
     }
 };
 
-}  // namespace
+} // namespace
 
-TEST_CASE("the initiator is who sent the first packet, but for an answer to a SYN", "[metering][accounting]") {
+TEST_CASE("the initiator is who sent the first packet, but for an answer to a SYN",
+          "[metering][accounting]") {
     struct Case {
         const char* what;
         PacketHeaders headers;
@@ -127,7 +130,8 @@ TEST_CASE("a uniflow has one direction, whichever way its key compares", "[meter
     CHECK((flow.record().order & FlowOrder::kSourceIsSecond) == 0);
 }
 
-TEST_CASE("start and end are the earliest and the latest packet, in any order", "[metering][accounting]") {
+TEST_CASE("start and end are the earliest and the latest packet, in any order",
+          "[metering][accounting]") {
     const Flow flow;
     flow.begin(udp(), false);
     flow.add(at(500), udp(), false);
@@ -175,7 +179,8 @@ TEST_CASE("ranges hold the smallest and largest of each direction", "[metering][
     CHECK(there.hop_limit_max == 10);
 }
 
-TEST_CASE("the first packet of a direction is remembered, later ones are not", "[metering][accounting]") {
+TEST_CASE("the first packet of a direction is remembered, later ones are not",
+          "[metering][accounting]") {
     const Flow flow;
     PacketHeaders first = udp();
     first.flow_label = 7;
@@ -208,7 +213,8 @@ TEST_CASE("the first packet of a direction is remembered, later ones are not", "
     CHECK(flow.block<FirstPacketBlock>(flow.layout.first_packet[1]).flow_label == 9);
 }
 
-TEST_CASE("totals go on over the cuts of the active timeout, deltas start again", "[metering][accounting]") {
+TEST_CASE("totals go on over the cuts of the active timeout, deltas start again",
+          "[metering][accounting]") {
     const Flow flow;
     flow.begin(udp(), false);
     std::uint64_t octets = 0;
@@ -226,7 +232,7 @@ TEST_CASE("totals go on over the cuts of the active timeout, deltas start again"
         restart_deltas(flow.record(), flow.layout);
         CHECK(flow.record().packets == std::array<std::uint32_t, 2>{0, 0});
         CHECK(flow.record().first_ns == kNoPacketYet);
-        CHECK(flow.record().last_ns == 100 * (cut + 1) + 50);  // the idle timeout goes on
+        CHECK(flow.record().last_ns == 100 * (cut + 1) + 50); // the idle timeout goes on
         CHECK(flow.block<DirectionTimesBlock>(flow.layout.reverse_times).first_ns == kNoPacketYet);
     }
 }
@@ -238,7 +244,7 @@ TEST_CASE("a late packet behind a cut begins and ends the new record", "[meterin
     restart_deltas(flow.record(), flow.layout);
     flow.add(at(990), udp(), false);
     CHECK(flow.record().first_ns == 990);
-    CHECK(flow.record().last_ns == 990);  // 1000 was another record's packet
+    CHECK(flow.record().last_ns == 990); // 1000 was another record's packet
 }
 
 TEST_CASE("FIN both ways or RST end a biflow", "[metering][accounting][tcp]") {
@@ -247,23 +253,24 @@ TEST_CASE("FIN both ways or RST end a biflow", "[metering][accounting][tcp]") {
     flow.add(at(1), tcp(TcpBits::kSyn), false);
     flow.add(at(2), tcp(TcpBits::kFin | TcpBits::kAck), false);
     CHECK_FALSE(flow.ended());
-    flow.add(at(3), tcp(TcpBits::kFin | TcpBits::kAck), false);  // retransmitted
+    flow.add(at(3), tcp(TcpBits::kFin | TcpBits::kAck), false); // retransmitted
     CHECK_FALSE(flow.ended());
     flow.add(at(4), tcp(TcpBits::kFin | TcpBits::kAck), true);
     CHECK(flow.ended());
-    flow.add(at(5), tcp(TcpBits::kAck), false);  // the last ACK
+    flow.add(at(5), tcp(TcpBits::kAck), false); // the last ACK
     CHECK(flow.ended());
-    flow.add(at(6), tcp(TcpBits::kSyn), false);  // the ports are used again
+    flow.add(at(6), tcp(TcpBits::kSyn), false); // the ports are used again
     CHECK_FALSE(flow.ended());
     flow.add(at(7), tcp(TcpBits::kFin), false);
-    CHECK_FALSE(flow.ended());  // the old FINs are forgotten
+    CHECK_FALSE(flow.ended()); // the old FINs are forgotten
     flow.add(at(8), tcp(TcpBits::kRst), true);
     CHECK(flow.ended());
     flow.add(at(9), tcp(TcpBits::kSyn | TcpBits::kAck), true);
-    CHECK(flow.ended());  // an answer is no new connection
+    CHECK(flow.ended()); // an answer is no new connection
 }
 
-TEST_CASE("FIN ends a uniflow, and so does a cut leave its state alone", "[metering][accounting][tcp]") {
+TEST_CASE("FIN ends a uniflow, and so does a cut leave its state alone",
+          "[metering][accounting][tcp]") {
     const Flow uniflow(everything(), false);
     uniflow.begin(tcp(), true);
     uniflow.add(at(1), tcp(TcpBits::kFin), true);
@@ -277,7 +284,8 @@ TEST_CASE("FIN ends a uniflow, and so does a cut leave its state alone", "[meter
     CHECK(biflow.ended());
 }
 
-TEST_CASE("control bits are collected by direction until the record is cut", "[metering][accounting][tcp]") {
+TEST_CASE("control bits are collected by direction until the record is cut",
+          "[metering][accounting][tcp]") {
     const Flow flow;
     flow.begin(tcp(TcpBits::kSyn), false);
     flow.add(at(1), tcp(TcpBits::kSyn), false);

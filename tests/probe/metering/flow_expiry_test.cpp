@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "probe/metering/flow_expiry.hpp"
+
 #include "tests/support/catch.hpp"
 
 using namespace probe;
@@ -23,7 +24,7 @@ struct Case {
     FlowEndReason expected;
 };
 
-}  // namespace
+} // namespace
 
 TEST_CASE("of the deadlines that have passed the earliest one counts", "[metering][expiry]") {
     const Case cases[] = {
@@ -35,7 +36,10 @@ TEST_CASE("of the deadlines that have passed the earliest one counts", "[meterin
         {"at the active timeout", {100, 150, kLive}, 160, kActive},
         {"active came before idle", {100, 150, kLive}, 10'000, kActive},
         {"idle and active at once: the flow is idle", {100, 145, kLive}, 160, kIdle},
-        {"no packet since the last record: no active timeout", {kNoPacketYet, 150, kLive}, 164, kNone},
+        {"no packet since the last record: no active timeout",
+         {kNoPacketYet, 150, kLive},
+         164,
+         kNone},
         {"no packet since the last record: idle", {kNoPacketYet, 150, kLive}, 165, kIdle},
         {"a FIN one way is no end", {100, 110, kHalf}, 113, kNone},
         {"ended, within the linger", {100, 110, kEnded}, 111, kNone},

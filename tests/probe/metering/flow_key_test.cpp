@@ -1,23 +1,24 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "probe/metering/flow_key.hpp"
 
+#include <random>
+
 #include "probe/packet/packet_parser.hpp"
 #include "tests/support/catch.hpp"
 #include "tests/support/packet_builder.hpp"
-
-#include <random>
 
 using namespace probe;
 using namespace probe::test;
 
 namespace {
 
-constexpr KeyPart kEveryPart[] = {
-    KeyPart::source_address,    KeyPart::destination_address, KeyPart::source_port,
-    KeyPart::destination_port,  KeyPart::protocol,            KeyPart::traffic_class,
-    KeyPart::vlan_id,           KeyPart::source_mac,          KeyPart::destination_mac,
-    KeyPart::ingress_interface, KeyPart::flow_label,          KeyPart::inner_vlan_id,
-    KeyPart::ether_type};
+constexpr KeyPart kEveryPart[] = {KeyPart::source_address,  KeyPart::destination_address,
+                                  KeyPart::source_port,     KeyPart::destination_port,
+                                  KeyPart::protocol,        KeyPart::traffic_class,
+                                  KeyPart::vlan_id,         KeyPart::source_mac,
+                                  KeyPart::destination_mac, KeyPart::ingress_interface,
+                                  KeyPart::flow_label,      KeyPart::inner_vlan_id,
+                                  KeyPart::ether_type};
 
 KeyParts all_parts() {
     KeyParts parts;
@@ -42,7 +43,8 @@ struct Parsed {
     PacketView view{};
     PacketHeaders headers{};
 
-    explicit Parsed(const PacketBuilder& builder, std::uint32_t interface = 3) : frame(builder.build()) {
+    explicit Parsed(const PacketBuilder& builder, std::uint32_t interface = 3)
+        : frame(builder.build()) {
         view = {.octets = frame.data(),
                 .captured_octets = static_cast<std::uint32_t>(frame.size()),
                 .frame_octets = static_cast<std::uint32_t>(frame.size()),
@@ -66,15 +68,18 @@ Key key_of(const Parsed& packet, const KeyRecipe<Key>& recipe, bool* reversed = 
 }
 
 template <class Key>
-PacketBuilder frame(const std::string& source, const std::string& destination, std::uint16_t source_port,
-                    std::uint16_t destination_port) {
+PacketBuilder frame(const std::string& source, const std::string& destination,
+                    std::uint16_t source_port, std::uint16_t destination_port) {
     PacketBuilder builder;
     builder.ethernet().vlan(0x6064, 0x88a8).vlan(0xa0c8);
     if constexpr (Key::Addresses::kFamily == IpFamily::ipv4) {
         builder.ipv4({.source = source, .destination = destination, .traffic_class = 0x2e});
     } else {
-        builder.ipv6({.source = source, .destination = destination, .traffic_class = 0x2e,
-                      .hop_limit = 64, .flow_label = 0x12345});
+        builder.ipv6({.source = source,
+                      .destination = destination,
+                      .traffic_class = 0x2e,
+                      .hop_limit = 64,
+                      .flow_label = 0x12345});
     }
     return builder.udp(source_port, destination_port);
 }
@@ -90,14 +95,14 @@ std::string high() {
     return is_ipv4<Key> ? "203.0.113.9" : "2001:db8:ffff::9";
 }
 
-}  // namespace
+} // namespace
 
-TEMPLATE_TEST_CASE("each key part alone is what the packet has, and nothing else is in the key", "[metering][key]",
-                   Ipv4WideKey, Ipv6WideKey) {
+TEMPLATE_TEST_CASE("each key part alone is what the packet has, and nothing else is in the key",
+                   "[metering][key]", Ipv4WideKey, Ipv6WideKey) {
     using Key = TestType;
     const Parsed packet(frame<Key>(low<Key>(), high<Key>(), 1000, 53));
     const Key everything = key_of(packet, KeyRecipe<Key>(all_parts(), 0, false));
-    CHECK(everything.source_port_be == 0xe803);  // 1000 in network order
+    CHECK(everything.source_port_be == 0xe803); // 1000 in network order
     CHECK(everything.destination_port_be == 0x3500);
     CHECK(everything.vlan_and_template == 0x064);
     CHECK(everything.protocol == 17);
@@ -109,7 +114,7 @@ TEMPLATE_TEST_CASE("each key part alone is what the packet has, and nothing else
     CHECK(everything.extra.inner_vlan_id == 0x0c8);
     CHECK(everything.extra.ether_type == (is_ipv4<Key> ? 0x0800 : 0x86dd));
 
-    Key joined{};  // the parts put together again are the whole: each part has its own octets
+    Key joined{}; // the parts put together again are the whole: each part has its own octets
     std::size_t octets_set = 0;
     for (const KeyPart part : kEveryPart) {
         const Key one = key_of(packet, KeyRecipe<Key>(KeyParts().add(part), 0, false));
@@ -125,8 +130,8 @@ TEMPLATE_TEST_CASE("each key part alone is what the packet has, and nothing else
     CHECK(octets_set >= 18);
 }
 
-TEMPLATE_TEST_CASE("both directions have one key in a biflow and know which way they went", "[metering][key]",
-                   Ipv4Key, Ipv4WideKey, Ipv6Key, Ipv6WideKey) {
+TEMPLATE_TEST_CASE("both directions have one key in a biflow and know which way they went",
+                   "[metering][key]", Ipv4Key, Ipv4WideKey, Ipv6Key, Ipv6WideKey) {
     using Key = TestType;
     KeyParts parts = five_tuple();
     if (Key::kWide) {
@@ -149,7 +154,8 @@ TEMPLATE_TEST_CASE("both directions have one key in a biflow and know which way 
         PacketBuilder back = frame<Key>(b, a, q, p);
         Parsed to(there);
         Parsed from(back);
-        std::swap_ranges(from.frame.begin(), from.frame.begin() + 6, from.frame.begin() + 6);  // MACs
+        std::swap_ranges(from.frame.begin(), from.frame.begin() + 6,
+                         from.frame.begin() + 6); // MACs
         bool to_reversed = false;
         bool from_reversed = false;
         const Key to_key = key_of(to, biflow, &to_reversed);
@@ -177,13 +183,14 @@ TEST_CASE("the template's number shares its word with the VLAN identifier", "[me
         const KeyParts with_vlan = five_tuple().add(KeyPart::vlan_id);
         const auto with = key_of(packet, KeyRecipe<Ipv4Key>(with_vlan, number, false));
         CHECK(with.template_number() == number);
-        CHECK((with.vlan_and_template & kVlanIdMask) == 0xfff);  // priority bits are no part of it
+        CHECK((with.vlan_and_template & kVlanIdMask) == 0xfff); // priority bits are no part of it
         const auto without = key_of(packet, KeyRecipe<Ipv4Key>(five_tuple(), number, true));
         CHECK(without.vlan_and_template == number << kTemplateShift);
     }
 }
 
-TEST_CASE("ICMP type and code stand in the source port of templates that ask for them", "[metering][key]") {
+TEST_CASE("ICMP type and code stand in the source port of templates that ask for them",
+          "[metering][key]") {
     const Parsed echo(PacketBuilder().ethernet().ipv4().icmp(8, 3));
     const KeyParts icmp = KeyParts().add(KeyPart::source_address).add(KeyPart::icmp_type_code);
     CHECK(key_of(echo, KeyRecipe<Ipv4Key>(icmp, 0, false)).source_port_be == 0x0308);

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Full tables and full queues: what is lost is counted, and the ledger closes.
-#include "tests/support/catch.hpp"
-#include "tests/support/metering_bench.hpp"
-
 #include <random>
 #include <set>
+
+#include "tests/support/catch.hpp"
+#include "tests/support/metering_bench.hpp"
 
 using namespace probe;
 using namespace probe::test;
@@ -13,7 +13,9 @@ namespace {
 
 constexpr std::uint64_t kFlows = 100;
 
-PacketBuilder flow(std::uint16_t number) { return PacketBuilder().ethernet().ipv4().udp(number, 53); }
+PacketBuilder flow(std::uint16_t number) {
+    return PacketBuilder().ethernet().ipv4().udp(number, 53);
+}
 
 BenchOptions small(WhenFull when_full, std::uint32_t record_queue = 4096) {
     BenchOptions options;
@@ -29,7 +31,7 @@ std::uint64_t dropped(const MeterBench& bench) {
         .packets.get();
 }
 
-}  // namespace
+} // namespace
 
 TEST_CASE("one flow too many makes another one leave, with flowEndReason 5", "[metering][full]") {
     MeterBench bench(kBiflow4, small(WhenFull::evict));
@@ -41,7 +43,7 @@ TEST_CASE("one flow too many makes another one leave, with flowEndReason 5", "[m
     auto records = bench.records();
     REQUIRE(records.size() == 1);
     CHECK(reason_of(records[0].record) == 5);
-    CHECK(records[0].record.number(7) < 9);  // the oldest of the next eight
+    CHECK(records[0].record.number(7) < 9); // the oldest of the next eight
     CHECK(bench.ledger().live.flows == kFlows);
     bench.check();
     for (std::uint16_t n = 0; n < 10 * kFlows; ++n) {
@@ -55,12 +57,13 @@ TEST_CASE("one flow too many makes another one leave, with flowEndReason 5", "[m
     bench.check();
 }
 
-TEST_CASE("an eviction picks the flow that was seen longest ago of its candidates", "[metering][full]") {
+TEST_CASE("an eviction picks the flow that was seen longest ago of its candidates",
+          "[metering][full]") {
     MeterBench bench(kBiflow4, small(WhenFull::evict));
     for (std::uint16_t n = 0; n < kFlows; ++n) {
         bench.packet(kStart, flow(n));
     }
-    for (std::uint16_t n = 0; n < kFlows; ++n) {  // in each group of eight, one is old
+    for (std::uint16_t n = 0; n < kFlows; ++n) { // in each group of eight, one is old
         if (n % 8 != 5) {
             bench.packet(kStart + kSecond, flow(n));
         }
@@ -81,7 +84,8 @@ TEST_CASE("evictions within one burst leave every packet with its own flow", "[m
     std::map<std::uint64_t, std::uint64_t> sent;
     for (int burst = 0; burst < 500; ++burst) {
         for (int n = 0; n < 64; ++n) {
-            const auto number = static_cast<std::uint16_t>(random() % 130);  // more than fit, often repeated
+            const auto number =
+                static_cast<std::uint16_t>(random() % 130); // more than fit, often repeated
             ++sent[number];
             bench.queue(kStart + static_cast<TimeNs>(burst), flow(number));
         }
@@ -108,7 +112,7 @@ TEST_CASE("a table that refuses drops the new flow's packets and counts them", "
     }
     bench.packet(kStart, flow(5000));
     bench.packet(kStart, flow(5000));
-    bench.packet(kStart, flow(7));  // a flow that is there goes on
+    bench.packet(kStart, flow(7)); // a flow that is there goes on
     CHECK(dropped(bench) == 2);
     CHECK(bench.worker.ledger().metered.packets.get() == kFlows + 1);
     bench.check();
@@ -119,9 +123,10 @@ TEST_CASE("a table that refuses drops the new flow's packets and counts them", "
     bench.check();
 }
 
-TEST_CASE("a small table that evicts never drops, however sparse its slots are", "[metering][full]") {
+TEST_CASE("a small table that evicts never drops, however sparse its slots are",
+          "[metering][full]") {
     BenchOptions options = small(WhenFull::evict);
-    options.flows_max = 3;  // rte_hash has 64 slots at least
+    options.flows_max = 3; // rte_hash has 64 slots at least
     MeterBench bench(kBiflow4, options);
     for (std::uint16_t n = 0; n < 1000; ++n) {
         bench.packet(kStart + n, flow(n));
@@ -145,7 +150,8 @@ TEST_CASE("a record queue that is full loses evicted records, counted", "[meteri
     bench.check();
 }
 
-TEST_CASE("the sweep and the flush wait for room in the record queue and lose nothing", "[metering][full]") {
+TEST_CASE("the sweep and the flush wait for room in the record queue and lose nothing",
+          "[metering][full]") {
     MeterBench bench(kBiflow4, small(WhenFull::evict, 4));
     for (std::uint16_t n = 0; n < kFlows; ++n) {
         bench.packet(kStart, flow(n));
@@ -153,10 +159,10 @@ TEST_CASE("the sweep and the flush wait for room in the record queue and lose no
     FlowLane& lane = *bench.worker.lane(IpFamily::ipv4);
     const TimeNs later = kStart + 15 * kSecond;
     REQUIRE(lane.sweep(0, lane.slots_used(), later) == lane.slots_used());
-    CHECK(lane.expire(later, 1000) == 4);  // as many as the queue takes
+    CHECK(lane.expire(later, 1000) == 4); // as many as the queue takes
     CHECK(lane.expire(later, 1000) == 0);
     CHECK(bench.records().size() == 4);
-    CHECK(lane.expire(later, 3) == 3);  // as many as asked for
+    CHECK(lane.expire(later, 3) == 3); // as many as asked for
     bench.check();
     CHECK_FALSE(bench.worker.flush());
     CHECK(bench.waiting() == 4);
@@ -173,8 +179,8 @@ TEST_CASE("the owner looks again at what the sweep found", "[metering][full]") {
     FlowLane& lane = *bench.worker.lane(IpFamily::ipv4);
     const TimeNs later = kStart + 15 * kSecond;
     REQUIRE(lane.sweep(0, lane.slots_used(), later) == 2);
-    REQUIRE(lane.sweep(0, lane.slots_used(), later) == 2);  // told twice
-    bench.queue(later - 1, flow(1));                        // in time, so this one lives
+    REQUIRE(lane.sweep(0, lane.slots_used(), later) == 2); // told twice
+    bench.queue(later - 1, flow(1));                       // in time, so this one lives
     (void)bench.worker.step(later);
     const auto records = bench.records();
     REQUIRE(records.size() == 1);
@@ -183,7 +189,8 @@ TEST_CASE("the owner looks again at what the sweep found", "[metering][full]") {
     bench.check();
 }
 
-TEST_CASE("the sweep stops where the owner has not kept up, and goes on from there", "[metering][full]") {
+TEST_CASE("the sweep stops where the owner has not kept up, and goes on from there",
+          "[metering][full]") {
     BenchOptions options = small(WhenFull::evict, 65'536);
     options.flows_max = 20'000;
     MeterBench bench(kUniflow4, options);

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Random packets against the truth: no record longer than the active timeout, none with an idle gap, every packet in
-// exactly one record, and the same records however the sweep comes by.
+// Random packets against the truth: no record longer than the active timeout, none with an idle
+// gap, every packet in exactly one record, and the same records however the sweep comes by.
+#include <algorithm>
+#include <random>
+
 #include "tests/support/catch.hpp"
 #include "tests/support/flow_truth.hpp"
 #include "tests/support/metering_bench.hpp"
-
-#include <algorithm>
-#include <random>
 
 using namespace probe;
 using namespace probe::test;
@@ -21,7 +21,8 @@ struct Draw {
     std::uint32_t payload;
 };
 
-/// Bursts and silences of a few flows; `late_max`: how far a packet may be behind the ones before it.
+/// Bursts and silences of a few flows; `late_max`: how far a packet may be behind the ones before
+/// it.
 std::vector<Draw> draw_packets(std::mt19937_64& random, std::size_t count, TimeNs late_max) {
     std::vector<Draw> packets;
     TimeNs now = kStart;
@@ -32,7 +33,8 @@ std::vector<Draw> draw_packets(std::mt19937_64& random, std::size_t count, TimeN
         const TimeNs late = late_max != 0 && random() % 4 == 0 ? random() % late_max : 0;
         constexpr std::uint16_t kBits[] = {kAck, kAck, kAck, kSyn, kSyn | kAck, kFin | kAck, kRst};
         packets.push_back({now - late, static_cast<unsigned>(random() % 5), random() % 3 == 0,
-                           kBits[random() % std::size(kBits)], static_cast<std::uint32_t>(random() % 500)});
+                           kBits[random() % std::size(kBits)],
+                           static_cast<std::uint32_t>(random() % 500)});
     }
     return packets;
 }
@@ -41,15 +43,18 @@ PacketBuilder frame(const Draw& draw) {
     const auto port = static_cast<std::uint16_t>(1000 + draw.flow);
     const std::string a = "10.0.0." + std::to_string(1 + draw.flow * 40);
     const std::string b = "10.0.0.99";
-    PacketBuilder builder = PacketBuilder().ethernet().ipv4({.source = draw.back ? b : a, .destination = draw.back ? a : b});
+    PacketBuilder builder = PacketBuilder().ethernet().ipv4(
+        {.source = draw.back ? b : a, .destination = draw.back ? a : b});
     const bool udp = draw.flow % 2 == 0;
     const std::uint16_t source = draw.back ? 53 : port;
     const std::uint16_t destination = draw.back ? port : 53;
-    return (udp ? builder.udp(source, destination) : builder.tcp(source, destination, draw.bits)).payload(draw.payload);
+    return (udp ? builder.udp(source, destination) : builder.tcp(source, destination, draw.bits))
+        .payload(draw.payload);
 }
 
 TruePacket truth_of(const Draw& draw, TimeNs polled_at) {
-    const std::string a = "10.0.0." + std::to_string(1 + draw.flow * 40) + " " + std::to_string(1000 + draw.flow);
+    const std::string a =
+        "10.0.0." + std::to_string(1 + draw.flow * 40) + " " + std::to_string(1000 + draw.flow);
     const std::string b = "10.0.0.99 53";
     const bool udp = draw.flow % 2 == 0;
     return {.source = draw.back ? b : a,
@@ -79,7 +84,7 @@ std::string told(const strict::Record& record) {
     return text;
 }
 
-}  // namespace
+} // namespace
 
 TEST_CASE("every packet is in one record, and no record breaks a timeout", "[metering][property]") {
     for (std::uint64_t seed = 1; seed <= 40; ++seed) {
@@ -115,7 +120,8 @@ TEST_CASE("every packet is in one record, and no record breaks a timeout", "[met
     }
 }
 
-TEST_CASE("the records of packets in order do not depend on when the sweep comes by", "[metering][property]") {
+TEST_CASE("the records of packets in order do not depend on when the sweep comes by",
+          "[metering][property]") {
     for (std::uint64_t seed = 1; seed <= 20; ++seed) {
         INFO("seed " << seed);
         std::mt19937_64 random(seed);

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Flows from the first packet to the record, through worker, sweep and exporter on a clock of the test's own.
-#include "tests/support/catch.hpp"
-#include "tests/support/metering_bench.hpp"
-
+// Flows from the first packet to the record, through worker, sweep and exporter on a clock of the
+// test's own.
 #include <map>
 #include <numeric>
+
+#include "tests/support/catch.hpp"
+#include "tests/support/metering_bench.hpp"
 
 using namespace probe;
 using namespace probe::test;
@@ -14,14 +15,26 @@ namespace {
 constexpr const char* kClient = "10.0.0.1";
 constexpr const char* kServer = "203.0.113.9";
 
-PacketBuilder there() { return PacketBuilder().ethernet().ipv4({.source = kClient, .destination = kServer}); }
-PacketBuilder back() { return PacketBuilder().ethernet().ipv4({.source = kServer, .destination = kClient}); }
-PacketBuilder udp_there() { return there().udp(1000, 53).payload(72); }  // 100 octets of IP
-PacketBuilder udp_back() { return back().udp(53, 1000).payload(172); }   // 200
-PacketBuilder tcp_there(std::uint16_t bits) { return there().tcp(40'000, 443, bits); }
-PacketBuilder tcp_back(std::uint16_t bits) { return back().tcp(443, 40'000, bits); }
+PacketBuilder there() {
+    return PacketBuilder().ethernet().ipv4({.source = kClient, .destination = kServer});
+}
+PacketBuilder back() {
+    return PacketBuilder().ethernet().ipv4({.source = kServer, .destination = kClient});
+}
+PacketBuilder udp_there() {
+    return there().udp(1000, 53).payload(72);
+} // 100 octets of IP
+PacketBuilder udp_back() {
+    return back().udp(53, 1000).payload(172);
+} // 200
+PacketBuilder tcp_there(std::uint16_t bits) {
+    return there().tcp(40'000, 443, bits);
+}
+PacketBuilder tcp_back(std::uint16_t bits) {
+    return back().tcp(443, 40'000, bits);
+}
 
-}  // namespace
+} // namespace
 
 TEST_CASE("a conversation becomes one record when it has been idle", "[metering][lane]") {
     MeterBench bench(kBiflow4);
@@ -53,7 +66,8 @@ TEST_CASE("a conversation becomes one record when it has been idle", "[metering]
     bench.check();
 }
 
-TEST_CASE("the record's source is the initiator, whichever end compares smaller", "[metering][lane]") {
+TEST_CASE("the record's source is the initiator, whichever end compares smaller",
+          "[metering][lane]") {
     struct Case {
         const char* what;
         PacketBuilder first;
@@ -79,8 +93,10 @@ TEST_CASE("the record's source is the initiator, whichever end compares smaller"
         const auto records = bench.records();
         REQUIRE(records.size() == 1);
         CHECK(records[0].record.address(8) == c.source);
-        CHECK(records[0].record.number(7) == (std::string(c.source) == kClient ? records[0].record.number(4) == 6 ? 40'000u : 1000u
-                                                        : records[0].record.number(4) == 6 ? 443u : 53u));
+        CHECK(records[0].record.number(7) ==
+              (std::string(c.source) == kClient ? records[0].record.number(4) == 6 ? 40'000u : 1000u
+               : records[0].record.number(4) == 6 ? 443u
+                                                  : 53u));
         CHECK(records[0].record.number(2) == 1);
         CHECK(records[0].record.reverse(2) == 1);
         CHECK(records[0].record.number(239) == c.biflow_direction);
@@ -90,11 +106,17 @@ TEST_CASE("the record's source is the initiator, whichever end compares smaller"
 
 TEST_CASE("IPv6 conversations are joined as those of IPv4", "[metering][lane]") {
     MeterBench bench(kBiflow6);
-    const auto to = PacketBuilder().ethernet().ipv6({.source = "2001:db8::9", .destination = "2001:db8::1"}).udp(5, 6);
-    const auto from = PacketBuilder().ethernet().ipv6({.source = "2001:db8::1", .destination = "2001:db8::9"}).udp(6, 5);
+    const auto to = PacketBuilder()
+                        .ethernet()
+                        .ipv6({.source = "2001:db8::9", .destination = "2001:db8::1"})
+                        .udp(5, 6);
+    const auto from = PacketBuilder()
+                          .ethernet()
+                          .ipv6({.source = "2001:db8::1", .destination = "2001:db8::9"})
+                          .udp(6, 5);
     bench.packet(kStart, to);
     bench.packet(kStart + 1, from);
-    bench.packet(kStart + 2, udp_there());  // no template of IPv4
+    bench.packet(kStart + 2, udp_there()); // no template of IPv4
     bench.flush();
     const auto records = bench.records();
     REQUIRE(records.size() == 1);
@@ -120,7 +142,8 @@ TEST_CASE("uniflows of a conversation are two records", "[metering][lane]") {
     bench.check();
 }
 
-TEST_CASE("a long flow is cut by the active timeout, and the deltas add up to its total", "[metering][lane]") {
+TEST_CASE("a long flow is cut by the active timeout, and the deltas add up to its total",
+          "[metering][lane]") {
     for (const bool with_sweep : {false, true}) {
         INFO("with sweep: " << with_sweep);
         BenchOptions options;
@@ -136,8 +159,8 @@ TEST_CASE("a long flow is cut by the active timeout, and the deltas add up to it
                 bench.sweep(now + kSecond / 2);
             }
         }
-        bench.sweep(kStart + 69 * kSecond);  // the sixth cut
-        bench.sweep(kStart + 74 * kSecond);  // idle, nothing left to report
+        bench.sweep(kStart + 69 * kSecond); // the sixth cut
+        bench.sweep(kStart + 74 * kSecond); // idle, nothing left to report
         const auto records = bench.records();
         REQUIRE(records.size() == 6);
         std::uint64_t packets = 0;
@@ -168,7 +191,8 @@ TEST_CASE("a long flow is cut by the active timeout, and the deltas add up to it
 
 TEST_CASE("a flow that is cut and then silent makes no empty record", "[metering][lane]") {
     BenchOptions options;
-    options.metering.timeouts = {.idle = 15 * kSecond, .active = 10 * kSecond, .tcp_end = 2 * kSecond};
+    options.metering.timeouts = {
+        .idle = 15 * kSecond, .active = 10 * kSecond, .tcp_end = 2 * kSecond};
     MeterBench bench(kBiflow4, options);
     bench.packet(kStart, udp_there());
     bench.packet(kStart + 9 * kSecond, udp_there());
@@ -187,7 +211,8 @@ TEST_CASE("a flow that fell silent after a cut is a new one when it speaks again
     for (const bool with_sweep : {false, true}) {
         INFO("with sweep: " << with_sweep);
         BenchOptions options;
-        options.metering.timeouts = {.idle = 15 * kSecond, .active = 60 * kSecond, .tcp_end = 2 * kSecond};
+        options.metering.timeouts = {
+            .idle = 15 * kSecond, .active = 60 * kSecond, .tcp_end = 2 * kSecond};
         MeterBench bench(kBiflow4, options);
         for (unsigned second = 0; second <= 50; second += 10) {
             bench.packet(kStart + second * kSecond, udp_there());
@@ -196,19 +221,20 @@ TEST_CASE("a flow that fell silent after a cut is a new one when it speaks again
             bench.sweep(kStart + 60 * kSecond);
             bench.sweep(kStart + 65 * kSecond);
         }
-        bench.packet(kStart + 70 * kSecond, udp_back());  // 20 s after the last one
+        bench.packet(kStart + 70 * kSecond, udp_back()); // 20 s after the last one
         bench.flush();
         const auto records = bench.records();
         REQUIRE(records.size() == 2);
         CHECK(reason_of(records[0].record) == 2);
-        CHECK(records[1].record.address(8) == kServer);  // a new flow, and the server began it
-        CHECK(records[1].record.number(86) == 1);        // its total starts again
+        CHECK(records[1].record.address(8) == kServer); // a new flow, and the server began it
+        CHECK(records[1].record.number(86) == 1);       // its total starts again
         CHECK(bench.worker.ledger().flows_made.get() == 2);
         bench.check();
     }
 }
 
-TEST_CASE("a packet behind an idle gap starts a new record even when no sweep came by", "[metering][lane]") {
+TEST_CASE("a packet behind an idle gap starts a new record even when no sweep came by",
+          "[metering][lane]") {
     MeterBench bench(kBiflow4);
     bench.packet(kStart, udp_there());
     bench.packet(kStart + 15 * kSecond, udp_back());
@@ -224,12 +250,13 @@ TEST_CASE("a packet behind an idle gap starts a new record even when no sweep ca
 
 TEST_CASE("late packets never stretch a record over a timeout", "[metering][lane]") {
     BenchOptions options;
-    options.metering.timeouts = {.idle = 15 * kSecond, .active = 20 * kSecond, .tcp_end = 2 * kSecond};
+    options.metering.timeouts = {
+        .idle = 15 * kSecond, .active = 20 * kSecond, .tcp_end = 2 * kSecond};
     SECTION("longer than the active timeout") {
         MeterBench bench(kBiflow4, options);
         bench.packet(kStart + 30 * kSecond, udp_there());
         bench.packet(kStart + 40 * kSecond, udp_there());
-        bench.packet(kStart + 20 * kSecond, udp_there());  // 20 s before the last one
+        bench.packet(kStart + 20 * kSecond, udp_there()); // 20 s before the last one
         bench.flush();
         const auto records = bench.records();
         REQUIRE(records.size() == 2);
@@ -277,7 +304,8 @@ TEST_CASE("late packets never stretch a record over a timeout", "[metering][lane
     }
 }
 
-TEST_CASE("FIN both ways ends a flow after the linger, and the last ACK makes no ghost", "[metering][lane][tcp]") {
+TEST_CASE("FIN both ways ends a flow after the linger, and the last ACK makes no ghost",
+          "[metering][lane][tcp]") {
     MeterBench bench(kBiflow4);
     const auto at = [](unsigned ms) { return kStart + ms * kMs; };
     bench.packet(at(0), tcp_there(kSyn));
@@ -288,7 +316,7 @@ TEST_CASE("FIN both ways ends a flow after the linger, and the last ACK makes no
     CHECK(bench.records().empty());
     bench.packet(at(1500), tcp_there(kAck));
     bench.sweep(at(3499));
-    CHECK(bench.records().empty());  // the linger counts from the last packet
+    CHECK(bench.records().empty()); // the linger counts from the last packet
     bench.sweep(at(3500));
     const auto records = bench.records();
     REQUIRE(records.size() == 1);
@@ -300,11 +328,12 @@ TEST_CASE("FIN both ways ends a flow after the linger, and the last ACK makes no
     bench.check();
 }
 
-TEST_CASE("RST ends a flow; after the linger the same ports are a new flow", "[metering][lane][tcp]") {
+TEST_CASE("RST ends a flow; after the linger the same ports are a new flow",
+          "[metering][lane][tcp]") {
     MeterBench bench(kBiflow4);
     bench.packet(kStart, tcp_there(kSyn));
     bench.packet(kStart + 1, tcp_back(kRst | kAck));
-    bench.packet(kStart + 1 + 2 * kSecond, tcp_there(kSyn));  // no sweep came by
+    bench.packet(kStart + 1 + 2 * kSecond, tcp_there(kSyn)); // no sweep came by
     bench.flush();
     const auto records = bench.records();
     REQUIRE(records.size() == 2);
@@ -399,7 +428,7 @@ TEST_CASE("a record is cut before its octets need more than the field has", "[me
     values: ["octetDeltaCount[4]", packetDeltaCount, octetTotalCount, flowEndReason]
 )";
     MeterBench bench(kOctets);
-    constexpr std::uint64_t kPackets = 65'600;  // of 65,535 octets: just over 2^32
+    constexpr std::uint64_t kPackets = 65'600; // of 65,535 octets: just over 2^32
     const auto large = PacketBuilder().ethernet().ipv4().udp(1, 2).ip_octets_as(65'535);
     for (std::uint64_t n = 0; n < kPackets; ++n) {
         bench.queue(kStart + n, large);
@@ -447,8 +476,10 @@ TEST_CASE("what is not metered is counted by its reason", "[metering][lane]") {
     CHECK(ledger.metered == PacketSum{1, 114});
     CHECK(ledger.metered_ip_octets == 100);
     CHECK(ledger.meter[static_cast<std::size_t>(MeterVerdict::ignored_by_filter)].packets == 1);
-    CHECK(ledger.meter[static_cast<std::size_t>(MeterVerdict::ignored_no_template)] == PacketSum{1, 42});
+    CHECK(ledger.meter[static_cast<std::size_t>(MeterVerdict::ignored_no_template)] ==
+          PacketSum{1, 42});
     CHECK(ledger.parse[static_cast<std::size_t>(ParseVerdict::ignored_arp)].packets == 1);
-    CHECK(ledger.parse[static_cast<std::size_t>(ParseVerdict::dropped_ip_header_length)].packets == 1);
+    CHECK(ledger.parse[static_cast<std::size_t>(ParseVerdict::dropped_ip_header_length)].packets ==
+          1);
     bench.check();
 }

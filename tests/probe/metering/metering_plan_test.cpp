@@ -32,10 +32,11 @@ std::uint8_t chosen(const MeteringPlan& plan, const PacketBuilder& builder) {
     return plan.lane(headers.family).select(view, headers);
 }
 
-}  // namespace
+} // namespace
 
 TEST_CASE("the first template whose filter fits takes the packet", "[metering][plan]") {
-    const MeteringPlan plan({request("icmp or icmp6"), request("udp port 53"), request("udp"), request("ip")});
+    const MeteringPlan plan(
+        {request("icmp or icmp6"), request("udp port 53"), request("udp"), request("ip")});
     const auto ipv4 = PacketBuilder().ethernet().ipv4();
     CHECK(chosen(plan, PacketBuilder(ipv4).icmp(8, 0)) == 0);
     CHECK(chosen(plan, PacketBuilder(ipv4).udp(1000, 53)) == 1);
@@ -51,7 +52,8 @@ TEST_CASE("the first template whose filter fits takes the packet", "[metering][p
 TEST_CASE("filters see the IP packet behind whatever framing", "[metering][plan]") {
     const MeteringPlan plan({request("udp port 53")});
     CHECK(chosen(plan, PacketBuilder().ethernet().vlan(5).vlan(6).ipv4().udp(1, 53)) == 0);
-    CHECK(chosen(plan, PacketBuilder().ethernet().mpls(1, true).ipv4().udp(1, 54)) == LanePlan::kNoTemplate);
+    CHECK(chosen(plan, PacketBuilder().ethernet().mpls(1, true).ipv4().udp(1, 54)) ==
+          LanePlan::kNoTemplate);
 }
 
 TEST_CASE("a template of one family takes no place in the other", "[metering][plan]") {
@@ -82,16 +84,19 @@ TEST_CASE("one wide template makes its family's keys wide", "[metering][plan]") 
 }
 
 TEST_CASE("TCP ends flows only where the key is one connection", "[metering][plan]") {
-    KeyParts five = addresses().add(KeyPart::protocol).add(KeyPart::source_port).add(KeyPart::destination_port);
+    KeyParts five =
+        addresses().add(KeyPart::protocol).add(KeyPart::source_port).add(KeyPart::destination_port);
     CHECK(MeteringPlan({request("", five)}).lane(IpFamily::ipv4).templates()[0].tcp_end);
-    CHECK_FALSE(MeteringPlan({request("", addresses())}).lane(IpFamily::ipv4).templates()[0].tcp_end);
+    CHECK_FALSE(
+        MeteringPlan({request("", addresses())}).lane(IpFamily::ipv4).templates()[0].tcp_end);
 }
 
 TEST_CASE("sixteen templates fit a family and seventeen do not", "[metering][plan]") {
     const MeteringPlan plan(std::vector<TemplateRequest>(16, request("tcp")));
     CHECK(plan.lane(IpFamily::ipv4).templates().size() == 16);
-    CHECK_THROWS_WITH(MeteringPlan(std::vector<TemplateRequest>(17, request("tcp"))),
-                      "at most 16 templates can share an address family; name fewer template files");
+    CHECK_THROWS_WITH(
+        MeteringPlan(std::vector<TemplateRequest>(17, request("tcp"))),
+        "at most 16 templates can share an address family; name fewer template files");
 }
 
 TEST_CASE("a biflow's key has both ends or neither", "[metering][plan]") {
@@ -99,7 +104,8 @@ TEST_CASE("a biflow's key has both ends or neither", "[metering][plan]") {
         KeyParts keys;
         const char* message;
     };
-    const std::string tail = " among its keys, or neither; add the other one or leave out the reverse elements";
+    const std::string tail =
+        " among its keys, or neither; add the other one or leave out the reverse elements";
     const Case cases[] = {
         {KeyParts().add(KeyPart::source_address), "address"},
         {addresses().add(KeyPart::destination_port), "port"},
@@ -110,7 +116,8 @@ TEST_CASE("a biflow's key has both ends or neither", "[metering][plan]") {
         CHECK_NOTHROW(MeteringPlan({biflow}));
         biflow.biflow = true;
         CHECK_THROWS_WITH(MeteringPlan({biflow}),
-                          "template t: a biflow needs the source and the destination " + std::string(c.message) + tail);
+                          "template t: a biflow needs the source and the destination " +
+                              std::string(c.message) + tail);
     }
     TemplateRequest protocol_only = request("", KeyParts().add(KeyPart::protocol));
     protocol_only.biflow = true;

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "probe/metering/spsc_queue.hpp"
-#include "tests/support/catch.hpp"
 
 #include <cstring>
 #include <deque>
 #include <random>
+
+#include "tests/support/catch.hpp"
 
 using namespace probe;
 
@@ -20,9 +21,10 @@ bool put(SpscQueue& queue, std::uint64_t value) {
     return true;
 }
 
-}  // namespace
+} // namespace
 
-TEST_CASE("a queue gives back what was put in, in order, and refuses when full", "[metering][queue]") {
+TEST_CASE("a queue gives back what was put in, in order, and refuses when full",
+          "[metering][queue]") {
     SpscQueue queue(8, 4);
     CHECK(queue.capacity() == 4);
     CHECK(queue.front() == nullptr);

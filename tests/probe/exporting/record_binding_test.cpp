@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// What the templates may ask for: which are refused, in which words and with which place.
+#include "probe/exporting/record_binding.hpp"
+
+#include "encoder/config_error.hpp"
+#include "encoder/template_description.hpp"
+#include "tests/support/catch.hpp"
+
+using namespace probe;
+
+namespace {
+
+constexpr const char* kAddresses = "sourceIPv4Address, destinationIPv4Address";
+
+/// Keys stand in line 3 from column 12, values in line 4 from column 14.
+std::string yaml(const std::string& keys, const std::string& values, const std::string& more = "") {
+    return "templates:\n  - name: t\n    keys: [" + keys + "]\n    values: [" + values + "]\n" +
+           more;
+}
+
+std::string refusal(const std::string& text) {
+    try {
+        const RecordBinding binding(ipfix::parse_template_descriptions(text, "t.yaml"), {});
+    } catch (const ipfix::ConfigError& error) {
+        return error.what();
+    }
+    return "accepted";
+}
+
+} // namespace
+
+TEST_CASE("a template that cannot be metered is refused with place and remedy",
+          "[exporting][binding]") {
+    struct Case {
+        std::string keys;
+        std::string values;
+        std::string message;
+    };
+    const std::string a = kAddresses;
+    const Case cases[] = {
+        {a, "packetDeltaCount", "accepted"},
+        {a, "packetDeltaCount, bgpSourceAsNumber",
+         "t.yaml:4:32: bgpSourceAsNumber is a known element, but a packet probe cannot meter it; "
+         "`parshall elements` "
+         "lists those that can be metered"},
+        {"sourceIPv4Address, packetDeltaCount", "octetDeltaCount",
+         "t.yaml:3:31: packetDeltaCount cannot be a key; move it to values"},
+        {a, "packetDeltaCount, sourceTransportPort",
+         "t.yaml:4:32: sourceTransportPort can only be a key: as a value it would be another one "
+         "for each packet; move "
+         "it to keys or leave it out"},
+        {a, "reverseFlowDirection",
+         "t.yaml:4:14: reverseFlowDirection cannot be metered in reverse; leave it out"},
+        {"sourceIPv4Address, destinationIPv6Address", "packetDeltaCount",
+         "t.yaml:3:31: sourceIPv4Address is of IPv4 and destinationIPv6Address of IPv6, so no "
+         "packet has both; make two "
+         "templates of it"},
+        {a, "flowLabelIPv6",
+         "t.yaml:4:14: destinationIPv4Address is of IPv4 and flowLabelIPv6 of IPv6, so no packet "
+         "has both; make two "
+         "templates of it"},
+        {a, "\"octetDeltaCount[2]\"",
+         "t.yaml:4:14: octetDeltaCount[2] could not hold the octets of one packet; 3 is the least, "
+         "8 the default"},
+        {a, "\"octetDeltaCount[3]\", \"packetDeltaCount[1]\"", "accepted"},
+        {a, "\"octetTotalCount[4]\"",
+         "t.yaml:4:14: octetTotalCount is not kept in 4 octets; only octetDeltaCount and "
+         "packetDeltaCount can be "
+         "shortened (their records are cut before a counter outgrows its field)"},
+        {a, "\"mplsTopLabelStackSection[2]\"",
+         "t.yaml:4:14: mplsTopLabelStackSection has 3 octets: write mplsTopLabelStackSection[3], "
+         "or no length for a "
+         "variable one"},
+        {a, "paddingOctets",
+         "t.yaml:4:14: paddingOctets needs a length of 1 to 255, as in paddingOctets[2]"},
+        {"sourceIPv4Address", "reversePacketDeltaCount",
+         "t.yaml:2:11: template t: a biflow needs the source and the destination address among its "
+         "keys, or neither; "
+         "add the other one or leave out the reverse elements"},
+        {a + ", sourceTransportPort", "reversePacketDeltaCount",
+         "t.yaml:2:11: template t: a biflow needs the source and the destination port among its "
+         "keys, or neither; add "
+         "the other one or leave out the reverse elements"},
+        {a + ", icmpTypeCodeIPv4", "reversePacketDeltaCount",
+         "t.yaml:2:11: template t: the ICMP type and code cannot be a biflow's key, since a "
+         "request and its reply "
+         "differ in it; make it a value or leave out the reverse elements"},
+        {a + ", icmpTypeCodeIPv4", "packetDeltaCount", "accepted"},
+        {a + ", sourceTransportPort, icmpTypeCodeIPv4", "packetDeltaCount",
+         "t.yaml:3:76: sourceTransportPort and the ICMP type and code cannot be keys of one "
+         "template, since no packet "
+         "has both; make two templates of it, with the filters \"icmp\" or \"icmp6\" and \"not "
+         "icmp\" or \"not "
+         "icmp6\""},
+        {"sourceIPv4Address", "isMulticast",
+         "t.yaml:4:14: isMulticast needs the destination address among the keys"},
+    };
+    for (const Case& c : cases) {
+        INFO(c.keys << " | " << c.values);
+        CHECK(refusal(yaml(c.keys, c.values)) == c.message);
+    }
+}
+
+TEST_CASE("a filter that does not compile is refused where it stands", "[exporting][binding]") {
+    const std::string message =
+        refusal(yaml(kAddresses, "packetDeltaCount", "    filter: \"ip and and\"\n"));
+    CHECK_THAT(message, Catch::StartsWith("t.yaml:5:13: "));
+    CHECK_THAT(message, Catch::Contains("ip and and"));
+}
+
+TEST_CASE("seventeen templates of one family are too many", "[exporting][binding]") {
+    const auto many = [](int count) {
+        std::string text = "templates:\n";
+        for (int n = 0; n < count; ++n) {
+            text += "  - name: t" + std::to_string(n) +
+                    "\n    keys: [sourceIPv4Address]\n    values: [packetDeltaCount]\n";
+        }
+        return text;
+    };
+    CHECK(refusal(many(16)) == "accepted");
+    CHECK(refusal(many(17)) ==
+          "t.yaml:50:11: at most 16 templates can share an address family; name fewer template "
+          "files");
+}
+
+TEST_CASE("template ids are those of the file, or the lowest free ones", "[exporting][binding]") {
+    const RecordBinding binding(
+        ipfix::parse_template_descriptions(
+            "templates:\n"
+            "  - {name: a, keys: [sourceIPv4Address], values: [packetDeltaCount]}\n"
+            "  - {name: b, id: 256, keys: [sourceIPv4Address], values: [packetDeltaCount]}\n"
+            "  - {name: c, keys: [sourceIPv6Address], values: [packetDeltaCount]}\n",
+            "t.yaml"),
+        {});
+    REQUIRE(binding.templates().size() == 3);
+    CHECK(binding.templates()[0].id() == 257);
+    CHECK(binding.templates()[1].id() == 256);
+    CHECK(binding.templates()[2].id() == 258);
+    CHECK(binding.template_index(IpFamily::ipv4, 1) == 1);
+    CHECK(binding.template_index(IpFamily::ipv6, 0) == 2);
+    CHECK(binding.metering_plan().lane(IpFamily::ipv6).templates().size() == 1);
+    CHECK(binding.record_octets_max() == 24);
+}
+
+TEST_CASE("what nobody exports is not in the record", "[exporting][binding]") {
+    const auto layout = [](const char* values) {
+        const RecordBinding binding(
+            ipfix::parse_template_descriptions(yaml(kAddresses, values), "t.yaml"), {});
+        return binding.metering_plan().lane(IpFamily::ipv4).layout();
+    };
+    CHECK(layout("packetDeltaCount, flowStartMilliseconds, flowEndReason, tcpControlBits")
+              .record_octets == 64);
+    CHECK(layout("reversePacketDeltaCount, reverseTcpControlBits").record_octets == 64);
+    CHECK(layout("minimumTTL").record_octets == 80);
+    CHECK(layout("minimumTTL, maximumIpTotalLength").record_octets == 80);
+    CHECK(layout("ipTTL").record_octets == 88);
+    CHECK(layout("reverseIpTTL").first_packet[0] == 0);
+    CHECK(layout("reverseFlowStartSeconds").reverse_times != 0);
+    CHECK(layout("flowStartSeconds").reverse_times == 0);
+}
