@@ -55,8 +55,10 @@ def test_every_form_of_the_ping_capture_has_the_same_flows(parshall):
     for record in both[0] + both[1]:
         del record['ingressInterface']  # pcapng names it, pcap has none
     assert both[0] == both[1]
-    cooked = [harness.sums(read(parshall, CAPTURES / f'cooked_v{version}.pcap').records()) for version in (1, 2)]
-    assert cooked[0] == cooked[1] and cooked[0]
+    # Recorded one after the other: the same conversations from other ports.
+    cooked = [sorted((*key[:3], min(key[3:]), *counts) for key, counts in
+                     harness.sums(read(parshall, CAPTURES / f'cooked_v{version}.pcap').records()).items()) for version in (1, 2)]
+    assert cooked[0] == cooked[1] and cooked[0], cooked
 
 
 def test_several_files_are_one_stream(parshall):
