@@ -32,7 +32,7 @@ struct PathRungs::Lane {
     probe::FlowTable<Key> table;
     std::vector<probe::KeyRecipe<Key>> recipes;
     alignas(64) std::array<Key, kBurstPackets> keys;
-    std::array<std::uint32_t, kBurstPackets> signatures;
+    std::array<std::uint64_t, kBurstPackets> hashes;
     std::array<std::int32_t, kBurstPackets> slots;
 };
 
@@ -104,15 +104,14 @@ void PathRungs::pass(Lane<Key>& lane, std::size_t family) noexcept {
         const std::uint8_t number = lane.plan.select(packet, headers);
         checksum_ += probe::make_flow_key(packet, headers, lane.recipes[number], lane.keys[i]);
     }
-    lane.table.hash_burst(lane.keys.data(), count, lane.signatures.data());
-    checksum_ += lane.signatures[count - 1];
+    lane.table.hash_burst(lane.keys.data(), count, lane.hashes.data());
+    checksum_ += lane.hashes[count - 1];
     if constexpr (kRung == Rung::lookup) {
-        lane.table.lookup_burst(lane.keys.data(), lane.signatures.data(), count, lane.slots.data());
+        lane.table.lookup_burst(lane.hashes.data(), count, lane.slots.data());
         for (std::uint32_t i = 0; i < count; ++i) {
             if (lane.slots[i] == probe::FlowIndex::kNoSlot) [[unlikely]] {
                 ++not_found_;
             } else {
-                lane.table.prefetch(lane.slots[i]);
                 checksum_ += static_cast<std::uint64_t>(lane.slots[i]);
             }
         }
@@ -125,7 +124,7 @@ void PathRungs::fill(Lane<Key>& lane, std::size_t family) {
     for (std::uint32_t i = 0; i < lane_packets_[family]; ++i) {
         std::int32_t slot = probe::FlowIndex::kNoSlot;
         const probe::InsertVerdict verdict =
-            lane.table.insert(lane.keys[i], lane.signatures[i], slot);
+            lane.table.insert(lane.keys[i], lane.hashes[i], slot);
         if (verdict == probe::InsertVerdict::inserted) {
             lane.table.record(slot).state = probe::FlowState::kLive;
             lane.table.record(slot).key = lane.keys[i];
