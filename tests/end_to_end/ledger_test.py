@@ -59,7 +59,7 @@ def test_the_strict_reader_notices_every_changed_octet_of_a_header(parshall, scr
         wrong[place] ^= 0x01
         try:
             messages.read(messages.split(bytes(wrong)))
-        except (messages.MessageError, IndexError):
+        except messages.MessageError:
             continue
         raise AssertionError(f'octet {place} of {len(first)} may be anything')
 

@@ -131,5 +131,8 @@ def read(messages) -> Session:
     """Raises MessageError at the first fault."""
     session = Session()
     for message in messages:
-        session.message(message)
+        try:
+            session.message(message)
+        except (struct.error, IndexError) as beyond:
+            raise MessageError(f'message {session.messages}: something runs over its end: {beyond}') from None
     return session
