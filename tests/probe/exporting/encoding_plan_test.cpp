@@ -467,10 +467,21 @@ TEST_CASE("a direction without packets has the flow's start as its times",
 }
 
 TEST_CASE("microseconds come back whole whether a reader rounds or cuts", "[exporting][encoding]") {
-    for (TimeNs us = 0; us < 1'000'000; us += 997) {
-        const TimeNs time = kStart + us * kNsPerUs + us % 1000;
-        const std::uint64_t ntp = ipfix::ntp_from_unix_us(time / kNsPerUs);
-        REQUIRE(ntp_to_ns(ntp) / kNsPerUs == time / kNsPerUs);
-        REQUIRE((ntp_to_ns(ntp) + 500) / kNsPerUs == time / kNsPerUs);
+    MeterBench bench(
+        "templates:\n  - name: t\n    keys: [sourceIPv4Address, sourceTransportPort]\n"
+        "    values: [flowStartMicroseconds, flowEndMicroseconds]\n");
+    constexpr std::uint16_t kFlows = 1000;
+    const auto time_of = [](std::uint64_t flow) { return kStart + flow * 997 * kNsPerUs; };
+    for (std::uint16_t n = 0; n < kFlows; ++n) {
+        bench.queue(time_of(n), PacketBuilder().ethernet().ipv4().udp(n, 1));
+    }
+    bench.burst();
+    bench.flush();
+    const auto records = bench.records();
+    REQUIRE(records.size() == kFlows);
+    for (const SeenRecord& seen : records) {
+        const TimeNs us = time_of(seen.record.number(7)) / kNsPerUs;
+        REQUIRE(ntp_to_ns(seen.record.number(154)) / kNsPerUs == us);
+        REQUIRE((ntp_to_ns(seen.record.number(155)) + 500) / kNsPerUs == us);
     }
 }
