@@ -6,8 +6,8 @@
 
 64-octet IPv4/TCP packets over 1 k, 100 k and 1 M flows in random order; the file is in the page cache; every probe
 runs on one CPU and exports as it usually does (a file, or NetFlow v5 to a UDP socket on another CPU). Shown: wall and
-CPU time a packet, peak memory, and whether the exported records add up: all packets and one record a flow ("yes"), all packets in
-more or fewer records ("packets"), or not ("no"). A probe that sleeps has more wall than CPU time. Probes that are not
+CPU time a packet, peak memory, and whether the exported records add up: all packets and one record a flow ("yes"), all
+packets in more or fewer records ("packets"), or not ("no"). A probe that sleeps has more wall than CPU time. Probes that are not
 installed are skipped; scripts/install_dependencies --bench installs those that Debian has.
 """
 import argparse
@@ -122,7 +122,7 @@ class Fprobe(Probe):
     name, needs, collector, stdin = 'fprobe', ('fprobe',), True, True
 
     def words(self, trace, flows, folder, port):
-        return ['fprobe', '-i', '-', '-l', '2', '-q', '10000000', f'127.0.0.1:{port}']
+        return ['fprobe', '-i', '-', '-l', '2', '-q', str(os.path.getsize(trace) // 76), f'127.0.0.1:{port}']
 
 
 class Nfpcapd(Probe):
@@ -155,7 +155,7 @@ aggregate: src_host, dst_host, src_port, dst_port, proto
 print_output: csv
 print_output_file: {folder}/out.csv
 print_refresh_time: 3600
-print_cache_entries: {2 * flows + 1}
+print_cache_entries: {min(2 * flows + 1, 131071)}
 plugin_pipe_size: 268435456
 plugin_buffer_size: 65536
 ''')
@@ -276,8 +276,8 @@ def arguments() -> argparse.Namespace:
 
 
 def show(row: dict) -> None:
-    print(f"{row['probe']:>10} {row['flows']:>8} flows  {row['wall_ns']:>8} ns wall  {row['cpu_ns']:>8} ns CPU a packet  "
-          f"{row['peak_mb']:>6} MB  {row['records']:>8} records  {row['packets_exported']:>8} packets  "
+    print(f"{row['probe']:>10} {row['flows']:>8} flows  {row['wall_ns']:>8} ns wall  {row['cpu_ns']:>8} ns CPU "
+          f"a packet  {row['peak_mb']:>6} MB  {row['records']:>8} records  {row['packets_exported']:>8} packets  "
           f"exact: {row['exact']}", flush=True)
 
 

@@ -115,7 +115,8 @@ def main() -> None:
         plt = None
         print('no plots: python3-matplotlib is not installed', file=sys.stderr)
     parts = ['<!-- SPDX-License-Identifier: BSD-3-Clause -->',
-             '<!-- Made by bench/render_results.py from the CSV files. -->', '# Results', '', 'What the columns mean: ../README.md.', '']
+             '<!-- Made by bench/render_results.py from the CSV files. -->',
+             '# Results', '', 'What the columns mean: ../README.md.', '']
     names = {os.path.basename(path)[:-4] for path in glob.glob(f'{folder}/*.csv')}
     for name in [n for n in TITLES if n in names] + sorted(names - set(TITLES)):
         rows = read(f'{folder}/{name}.csv')
