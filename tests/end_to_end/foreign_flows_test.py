@@ -2,6 +2,7 @@
 """The flows that other projects expect of their captures: ipfixprobe's outputs and FlowTest's annotations (fields up to
 layer 4). Where the policies differ is written down here, and must differ in exactly that way; tests/README.md has the reasons."""
 import csv
+import functools
 import re
 
 import harness
@@ -176,12 +177,16 @@ def disagreements(record: dict, flow: dict) -> dict:
     return out
 
 
-def flowtest_cases(parshall):
+@functools.lru_cache(None)
+def flowtest_cases(parshall) -> list:
+    """(name, annotated flows, our records)"""
+    cases = []
     folder = harness.shared_captures() / 'flowtest'
     for path in sorted((folder / 'annotations').glob('*.yml')):
         capture, flows = annotation(path)
         assert flows, path
-        yield path.stem, flows, wide(parshall, folder / 'pcap' / capture, *LONG_TIMEOUTS)
+        cases.append((path.stem, flows, wide(parshall, folder / 'pcap' / capture, *LONG_TIMEOUTS)))
+    return cases
 
 
 def test_flowtest_s_fields_agree(parshall):

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """What the live tests share: `parshall run` in a namespace, traffic on the wire, hugepages."""
+import fcntl
 import os
 import re
 import signal
 import subprocess
+import tempfile
 import time
 from pathlib import Path
 
@@ -23,6 +25,8 @@ def inside(name: str) -> list:
     namespace = os.environ.get(f'NETNS_{name.upper()}')
     if not namespace:
         raise Skip('run it by in_namespaces.sh')
+    if os.environ.get('NETNS_PLAIN'):  # in a chroot, see netns.sh
+        return ['nsenter', f'--net=/run/netns/{namespace}', '--']
     return ['ip', 'netns', 'exec', namespace]
 
 
@@ -123,7 +127,7 @@ def compare(truth: Path, records: Path, *options) -> None:
 
 
 class Hugepages:
-    """Reserves 2 MB pages and gives them back; skips where the machine does not let us."""
+    """Reserves 2 MB pages and gives them back; skips where the machine does not let us. One test run at a time."""
 
     FOLDER = Path('/sys/kernel/mm/hugepages/hugepages-2048kB')
 
@@ -131,18 +135,22 @@ class Hugepages:
         self.wanted = wanted
 
     def __enter__(self):
+        self.lock = open(Path(tempfile.gettempdir()) / 'parshall-hugepages.lock', 'w', encoding='ascii')
+        fcntl.flock(self.lock, fcntl.LOCK_EX)
         try:
             self.before = int((self.FOLDER / 'nr_hugepages').read_text())
             (self.FOLDER / 'nr_hugepages').write_text(str(self.before + self.wanted))
         except OSError as refused:
             raise Skip(f'hugepages cannot be reserved here: {refused}') from None
-        if self.free() < self.wanted:
+        self.reserved = self.free()
+        if self.reserved < self.wanted:
             self.__exit__()
             raise Skip(f'{self.wanted} hugepages of 2 MB are not to be had here')
         return self
 
     def __exit__(self, *_):
         (self.FOLDER / 'nr_hugepages').write_text(str(self.before))
+        self.lock.close()
 
     def free(self) -> int:
         return int((self.FOLDER / 'free_hugepages').read_text())
