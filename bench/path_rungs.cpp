@@ -109,7 +109,10 @@ void PathRungs::pass(Lane<Key>& lane, std::size_t family) noexcept {
     if constexpr (kRung == Rung::lookup) {
         lane.table.lookup_burst(lane.hashes.data(), count, lane.slots.data());
         for (std::uint32_t i = 0; i < count; ++i) {
-            if (lane.slots[i] == probe::FlowIndex::kNoSlot) [[unlikely]] {
+            if (lane.slots[i] == probe::FlowIndex::kNoSlot) [[unlikely]] { // its bucket was full
+                lane.slots[i] = lane.table.find(lane.keys[i], lane.hashes[i]);
+            }
+            if (lane.slots[i] == probe::FlowIndex::kNoSlot) {
                 ++not_found_;
             } else {
                 checksum_ += static_cast<std::uint64_t>(lane.slots[i]);
@@ -123,8 +126,7 @@ void PathRungs::fill(Lane<Key>& lane, std::size_t family) {
     pass<Rung::hash>(lane, family);
     for (std::uint32_t i = 0; i < lane_packets_[family]; ++i) {
         std::int32_t slot = probe::FlowIndex::kNoSlot;
-        const probe::InsertVerdict verdict =
-            lane.table.insert(lane.keys[i], lane.hashes[i], slot);
+        const probe::InsertVerdict verdict = lane.table.insert(lane.keys[i], lane.hashes[i], slot);
         if (verdict == probe::InsertVerdict::inserted) {
             lane.table.record(slot).state = probe::FlowState::kLive;
             lane.table.record(slot).key = lane.keys[i];

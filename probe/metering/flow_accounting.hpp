@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The update rule: what one packet does to a flow record. Pure: no table, no clock, no queue.
 //
-// A record is begun for a new flow, gets packets added, and has its deltas restarted when a record of it was made and
-// the flow goes on (active timeout). Blocks that the layout does not have are skipped; the tests on the layout are the
-// same for every packet of a run, so they predict.
+// A record is begun for a new flow, gets packets added, and has its deltas restarted when a record
+// of it was made and the flow goes on (active timeout). Blocks that the layout does not have are
+// skipped; the tests on the layout are the same for every packet of a run, so they predict.
 #pragma once
-
-#include "probe/metering/flow_record.hpp"
-#include "probe/metering/metering_plan.hpp"
 
 #include <algorithm>
 #include <cstdint>
 #include <cstring>
+
+#include "probe/metering/flow_record.hpp"
+#include "probe/metering/metering_plan.hpp"
 
 namespace probe {
 
@@ -70,10 +70,11 @@ inline void widen(RangeBlock& range, const PacketHeaders& headers, bool first) n
     range.hop_limit_max = std::max(range.hop_limit_max, headers.hop_limit);
 }
 
-}  // namespace accounting_detail
+} // namespace accounting_detail
 
-/// RFC 5103 section 5: the sender of the first packet initiated the flow, unless that packet answers a SYN; where a
-/// TCP flow is first seen in mid-stream nobody knows, and the direction is arbitrary.
+/// RFC 5103 section 5: the sender of the first packet initiated the flow, unless that packet
+/// answers a SYN; where a TCP flow is first seen in mid-stream nobody knows, and the direction is
+/// arbitrary.
 [[nodiscard]] inline std::uint8_t initial_order(const PacketHeaders& headers,
                                                 bool key_reversed) noexcept {
     const bool tcp = headers.protocol == kProtocolTcp;
@@ -111,7 +112,8 @@ void restart_deltas(Record& record, const RecordLayout& layout) noexcept {
     publish(record.first_ns, kNoPacketYet);
 }
 
-/// A new flow in this record, without packets yet. `biflow`: whether the template counts both directions.
+/// A new flow in this record, without packets yet. `biflow`: whether the template counts both
+/// directions.
 template <class Key>
 void begin_flow(FlowRecord<Key>& record, const RecordLayout& layout, const Key& key,
                 const PacketHeaders& headers, bool key_reversed, bool biflow) noexcept {
@@ -140,7 +142,8 @@ template <class Record>
     return biflow && key_reversed != source_is_second ? 1 : 0;
 }
 
-/// FIN both ways (in a uniflow: FIN) or RST end the flow; a SYN of a new connection on the same ports revives it.
+/// FIN both ways (in a uniflow: FIN) or RST end the flow; a SYN of a new connection on the same
+/// ports revives it.
 template <class Record>
 void follow_tcp(Record& record, std::uint16_t control_bits, std::size_t direction,
                 bool biflow) noexcept {
@@ -188,7 +191,8 @@ void add_packet(FlowRecord<Key>& record, const RecordLayout& layout, const Packe
             packet.frame_octets;
     }
     if (layout.range[direction] != 0) {
-        accounting_detail::widen(block_at<RangeBlock>(record, layout.range[direction]), headers, first);
+        accounting_detail::widen(block_at<RangeBlock>(record, layout.range[direction]), headers,
+                                 first);
     }
     if (direction == 1 && layout.reverse_times != 0) {
         auto& times = block_at<DirectionTimesBlock>(record, layout.reverse_times);
@@ -203,8 +207,9 @@ void add_packet(FlowRecord<Key>& record, const RecordLayout& layout, const Packe
             block_at<FirstPacketBlock>(record, layout.first_packet[direction]), packet, headers);
     }
     if (layout.link[direction] != 0) {
-        accounting_detail::note_link(block_at<LinkBlock>(record, layout.link[direction]), packet, headers);
+        accounting_detail::note_link(block_at<LinkBlock>(record, layout.link[direction]), packet,
+                                     headers);
     }
 }
 
-}  // namespace probe
+} // namespace probe

@@ -20,8 +20,8 @@ enum class FlowEndReason : std::uint8_t {
 inline constexpr std::size_t kFlowEndReasons = 6;
 
 inline constexpr std::array<std::string_view, kFlowEndReasons> kFlowEndReasonNames = {
-    "none", "idle_timeout", "active_timeout", "end_of_flow_detected", "forced_end",
-    "lack_of_resources",
+    "none",       "idle_timeout",      "active_timeout", "end_of_flow_detected",
+    "forced_end", "lack_of_resources",
 };
 
-}  // namespace probe
+} // namespace probe

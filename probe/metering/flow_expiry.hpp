@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// When does a flow end? A pure function of its times and the clock, so that the records do not depend on when the
-// sweep comes by: of several deadlines that have passed, the earliest one counts.
+// When does a flow end? A pure function of its times and the clock, so that the records do not
+// depend on when the sweep comes by: of several deadlines that have passed, the earliest one
+// counts.
 #pragma once
 
 #include "probe/metering/flow_end_reason.hpp"
@@ -10,7 +11,7 @@
 namespace probe {
 
 struct FlowTimes {
-    TimeNs first_ns;  ///< kNoPacketYet: nothing metered since the last record
+    TimeNs first_ns; ///< kNoPacketYet: nothing metered since the last record
     TimeNs last_ns;
     std::uint8_t state;
 };
@@ -47,4 +48,4 @@ template <class Record>
     return {published_first(record), published_last(record), published_state(record)};
 }
 
-}  // namespace probe
+} // namespace probe

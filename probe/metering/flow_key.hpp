@@ -1,29 +1,31 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The Flow Key (RFC 7011 section 2) as the flow table stores it.
 //
-// One layout an address family, in a narrow form (the 5-tuple, ToS and outer VLAN) and a wide form (also
-// MAC addresses, interface, inner VLAN, EtherType and flow label). A template's `keys` become a mask over the
-// layout: what is masked is zero, so any subset of key fields costs the same. Addresses and ports are in
-// network byte order, the rest in host order. No padding: the table compares octets.
+// One layout an address family, in a narrow form (the 5-tuple, ToS and outer VLAN) and a wide form
+// (also MAC addresses, interface, inner VLAN, EtherType and flow label). A template's `keys` become
+// a mask over the layout: what is masked is zero, so any subset of key fields costs the same.
+// Addresses and ports are in network byte order, the rest in host order. No padding: the table
+// compares octets.
 //
-// In a biflow template the key is canonical: the endpoint that compares smaller stands first, so that both
-// directions have one key; FlowKeyOrder tells which way a packet went.
+// In a biflow template the key is canonical: the endpoint that compares smaller stands first, so
+// that both directions have one key; FlowKeyOrder tells which way a packet went.
 #pragma once
-
-#include "probe/packet/packet_batch.hpp"
-#include "probe/packet/packet_headers.hpp"
 
 #include <array>
 #include <bit>
+#include <cstddef>
 #include <cstdint>
 #include <cstring>
 #include <type_traits>
 #include <utility>
 
+#include "probe/packet/packet_batch.hpp"
+#include "probe/packet/packet_headers.hpp"
+
 namespace probe {
 
-/// Templates of one family share its tables; the template's number is part of every key, in the four bits that
-/// the 12-bit VLAN identifier leaves.
+/// Templates of one family share its tables; the template's number is part of every key, in the
+/// four bits that the 12-bit VLAN identifier leaves.
 inline constexpr unsigned kTemplatesPerFamilyMax = 16;
 inline constexpr std::uint16_t kVlanIdMask = 0x0fff;
 inline constexpr unsigned kTemplateShift = 12;
@@ -31,13 +33,13 @@ inline constexpr unsigned kTemplateShift = 12;
 struct Ipv4Addresses {
     static constexpr IpFamily kFamily = IpFamily::ipv4;
     using Address = std::array<std::uint8_t, 4>;
-    static constexpr std::size_t kSourceInHeader = 12;  // RFC 791 section 3.1
+    static constexpr std::size_t kSourceInHeader = 12; // RFC 791 section 3.1
 };
 
 struct Ipv6Addresses {
     static constexpr IpFamily kFamily = IpFamily::ipv6;
     using Address = std::array<std::uint8_t, 16>;
-    static constexpr std::size_t kSourceInHeader = 8;  // RFC 8200 section 3
+    static constexpr std::size_t kSourceInHeader = 8; // RFC 8200 section 3
 };
 
 using MacAddress = std::array<std::uint8_t, 6>;
@@ -61,9 +63,9 @@ struct FlowKey {
 
     Address source;
     Address destination;
-    std::uint16_t source_port_be;       ///< or ICMP type and code, when a uniflow template keys on them
+    std::uint16_t source_port_be; ///< or ICMP type and code, when a uniflow template keys on them
     std::uint16_t destination_port_be;
-    std::uint16_t vlan_and_template;    ///< outer VLAN identifier | template number << 12
+    std::uint16_t vlan_and_template; ///< outer VLAN identifier | template number << 12
     std::uint8_t protocol;
     std::uint8_t traffic_class;
     [[no_unique_address]] Extra extra;
@@ -97,8 +99,8 @@ enum class KeyPart : std::uint16_t {
     protocol = 1 << 4,
     traffic_class = 1 << 5,
     vlan_id = 1 << 6,
-    icmp_type_code = 1 << 7,  ///< in the place of source_port
-    source_mac = 1 << 8,      ///< from here on: wide layouts only
+    icmp_type_code = 1 << 7, ///< in the place of source_port
+    source_mac = 1 << 8,     ///< from here on: wide layouts only
     destination_mac = 1 << 9,
     ingress_interface = 1 << 10,
     flow_label = 1 << 11,
@@ -126,8 +128,8 @@ class KeyParts {
 /// How a template makes keys: mask, number and whether both directions share one key.
 template <class Key>
 struct KeyRecipe {
-    Key mask{};                    ///< all ones where the template has the part
-    std::uint16_t template_bits = 0;  ///< template number << kTemplateShift
+    Key mask{};                      ///< all ones where the template has the part
+    std::uint16_t template_bits = 0; ///< template number << kTemplateShift
     bool biflow = false;
     bool icmp_in_port = false;
 
@@ -166,40 +168,64 @@ namespace flow_key_detail {
     return static_cast<std::uint16_t>((value << 8) | (value >> 8));
 }
 
-/// key &= mask, a word at a time.
+/// A key as words: addresses, then one word with ports, VLAN, template, protocol and class, then
+/// the wide fields. It is put together in registers and stored once: a key written field by field
+/// would be read back, word by word, before the stores have left the store buffer.
 template <class Key>
-void apply_mask(Key& key, const Key& mask) noexcept {
-    static_assert(sizeof(Key) % 8 == 0);
-    std::array<std::uint64_t, sizeof(Key) / 8> k{};
-    std::array<std::uint64_t, sizeof(Key) / 8> m{};
-    std::memcpy(k.data(), &key, sizeof(Key));
-    std::memcpy(m.data(), &mask, sizeof(Key));
-    for (std::size_t i = 0; i < k.size(); ++i) {
-        k[i] &= m[i];
-    }
-    std::memcpy(&key, k.data(), sizeof(Key));
+struct KeyWords {
+    static constexpr std::size_t kWords = sizeof(Key) / 8;
+    static constexpr std::size_t kAddressWords = 2 * sizeof(typename Key::Address) / 8;
+    static constexpr std::size_t kTail = kAddressWords;
+    std::array<std::uint64_t, kWords> words;
+};
+
+static_assert(std::endian::native == std::endian::little,
+              "the tail word is put together by shifts");
+static_assert(offsetof(Ipv4Key, source_port_be) == 8 && offsetof(Ipv4Key, protocol) == 14 &&
+              offsetof(Ipv6Key, vlan_and_template) == 36 && offsetof(Ipv6Key, traffic_class) == 39);
+[[nodiscard]] constexpr std::uint64_t tail_word(std::uint16_t source_port_be,
+                                                std::uint16_t destination_port_be,
+                                                std::uint16_t vlan, std::uint8_t protocol,
+                                                std::uint8_t traffic_class) noexcept {
+    return std::uint64_t{source_port_be} | std::uint64_t{destination_port_be} << 16 |
+           std::uint64_t{vlan} << 32 | std::uint64_t{protocol} << 48 |
+           std::uint64_t{traffic_class} << 56;
 }
 
-/// Any total order will do, as long as both directions agree on it.
+/// The tail with its ports exchanged.
+[[nodiscard]] constexpr std::uint64_t exchange_ports(std::uint64_t tail) noexcept {
+    return (tail & ~std::uint64_t{0xffffffff}) | std::rotl(static_cast<std::uint32_t>(tail), 16);
+}
+
+/// Exchanges the endpoints when they stand in the wrong order; any total order will do, as long as
+/// both directions agree on it. Which way a packet goes is as good as random, so nothing branches.
 template <class Key>
-[[nodiscard]] bool endpoints_reversed(const Key& key) noexcept {
+[[nodiscard]] inline bool put_in_order(
+    std::array<std::uint64_t, KeyWords<Key>::kWords>& w) noexcept {
+    constexpr std::size_t kTail = KeyWords<Key>::kTail;
+    const std::uint64_t source_port = w[kTail] & 0xffff;
+    const std::uint64_t destination_port = w[kTail] >> 16 & 0xffff;
+    bool reversed = false;
     if constexpr (sizeof(typename Key::Address) == 4) {
-        const std::uint64_t a = std::uint64_t{std::bit_cast<std::uint32_t>(key.source)} << 16 |
-                                key.source_port_be;
-        const std::uint64_t b = std::uint64_t{std::bit_cast<std::uint32_t>(key.destination)} << 16 |
-                                key.destination_port_be;
-        return a > b;
+        const std::uint64_t a = (w[0] & 0xffffffff) << 16 | source_port;
+        const std::uint64_t b = w[0] >> 32 << 16 | destination_port;
+        reversed = a > b;
+        w[0] = reversed ? std::rotl(w[0], 32) : w[0];
     } else {
-        const auto a = std::bit_cast<std::array<std::uint64_t, 2>>(key.source);
-        const auto b = std::bit_cast<std::array<std::uint64_t, 2>>(key.destination);
-        if (a != b) {
-            return a > b;
+        const bool first_equal = w[0] == w[2];
+        const bool both_equal = first_equal && w[1] == w[3];
+        reversed =
+            both_equal ? source_port > destination_port : (first_equal ? w[1] > w[3] : w[0] > w[2]);
+        const std::array<std::uint64_t, 4> as_is = {w[0], w[1], w[2], w[3]};
+        for (std::size_t i = 0; i < 4; ++i) {
+            w[i] = reversed ? as_is[i ^ 2U] : as_is[i];
         }
-        return key.source_port_be > key.destination_port_be;
     }
+    w[kTail] = reversed ? exchange_ports(w[kTail]) : w[kTail];
+    return reversed;
 }
 
-}  // namespace flow_key_detail
+} // namespace flow_key_detail
 
 /// The MAC addresses of an Ethernet frame; zero for other framings.
 inline void read_macs(const PacketView& packet, MacAddress& source,
@@ -213,38 +239,45 @@ inline void read_macs(const PacketView& packet, MacAddress& source,
     }
 }
 
-/// Makes the key of a parsed packet. Returns true when the endpoints were exchanged to make it canonical.
+/// Makes the key of a parsed packet. Returns true when the endpoints were exchanged to make it
+/// canonical.
 template <class Key>
 [[nodiscard]] inline bool make_flow_key(const PacketView& packet, const PacketHeaders& headers,
                                         const KeyRecipe<Key>& recipe, Key& key) noexcept {
+    using flow_key_detail::KeyWords;
     using flow_key_detail::to_be16;
-    const std::uint8_t* addresses =
-        packet.octets + headers.network_offset + Key::Addresses::kSourceInHeader;
+    using Words = KeyWords<Key>;
+    std::array<std::uint64_t, Words::kWords> w{};
     // source and destination lie side by side in both headers, as they do in the key
-    std::memcpy(&key, addresses, 2 * sizeof(typename Key::Address));
-    key.source_port_be = to_be16(recipe.icmp_in_port ? headers.icmp_type_code : headers.source_port);
-    key.destination_port_be = to_be16(headers.destination_port);
-    key.vlan_and_template = headers.outer_vlan_tci;  // zero without a tag
-    key.protocol = headers.protocol;
-    key.traffic_class = headers.traffic_class;
+    std::memcpy(w.data(), packet.octets + headers.network_offset + Key::Addresses::kSourceInHeader,
+                Words::kAddressWords * 8);
+    w[Words::kTail] = flow_key_detail::tail_word(
+        to_be16(recipe.icmp_in_port ? headers.icmp_type_code : headers.source_port),
+        to_be16(headers.destination_port), headers.outer_vlan_tci, headers.protocol,
+        headers.traffic_class);
     if constexpr (Key::kWide) {
-        read_macs(packet, key.extra.source_mac, key.extra.destination_mac);
-        key.extra.ingress_interface = packet.ingress_interface;
-        key.extra.flow_label = headers.flow_label;
-        key.extra.inner_vlan_id = headers.inner_vlan_tci & kVlanIdMask;
-        key.extra.ether_type = headers.ether_type;
+        WideKeyFields extra{};
+        read_macs(packet, extra.source_mac, extra.destination_mac);
+        extra.ingress_interface = packet.ingress_interface;
+        extra.flow_label = headers.flow_label;
+        extra.inner_vlan_id = headers.inner_vlan_tci & kVlanIdMask;
+        extra.ether_type = headers.ether_type;
+        std::memcpy(w.data() + Words::kTail + 1, &extra, sizeof extra);
     }
-    flow_key_detail::apply_mask(key, recipe.mask);
-    key.vlan_and_template = static_cast<std::uint16_t>(key.vlan_and_template | recipe.template_bits);
-    if (!recipe.biflow || !flow_key_detail::endpoints_reversed(key)) {
-        return false;
+    std::array<std::uint64_t, Words::kWords> mask{};
+    std::memcpy(mask.data(), &recipe.mask, sizeof(Key));
+    for (std::size_t i = 0; i < Words::kWords; ++i) {
+        w[i] &= mask[i];
     }
-    std::swap(key.source, key.destination);
-    std::swap(key.source_port_be, key.destination_port_be);
+    w[Words::kTail] |= std::uint64_t{recipe.template_bits} << 32;
+    const bool reversed = recipe.biflow && flow_key_detail::put_in_order<Key>(w);
+    std::memcpy(static_cast<void*>(&key), w.data(), sizeof(Key));
     if constexpr (Key::kWide) {
-        std::swap(key.extra.source_mac, key.extra.destination_mac);
+        if (reversed) {
+            std::swap(key.extra.source_mac, key.extra.destination_mac);
+        }
     }
-    return true;
+    return reversed;
 }
 
-}  // namespace probe
+} // namespace probe

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "probe/metering/flow_lane.hpp"
 
-#include "probe/metering/flow_accounting.hpp"
-#include "probe/metering/flow_expiry.hpp"
-#include "probe/metering/flow_table.hpp"
-
 #include <algorithm>
 #include <array>
 #include <vector>
+
+#include "probe/metering/flow_accounting.hpp"
+#include "probe/metering/flow_expiry.hpp"
+#include "probe/metering/flow_table.hpp"
 
 namespace probe {
 
@@ -16,8 +16,8 @@ namespace {
 /// How many neighbours an eviction looks at; bounds the work a packet can cause in a full table.
 constexpr std::size_t kEvictionCandidates = 8;
 
-/// Where these are all free (rte_hash has up to 18 % more slots than flows, small tables 64, and a sweep frees
-/// neighbours), it looks on for the next flow as far as this.
+/// Where these are all free (rte_hash has up to 18 % more slots than flows, small tables 64, and a
+/// sweep frees neighbours), it looks on for the next flow as far as this.
 constexpr std::size_t kEvictionSearch = 1024;
 
 /// Slots the sweep may be ahead of the owner.
@@ -57,16 +57,10 @@ class FlowLaneOf final : public FlowLane {
     void meter(const LaneBurst& burst) noexcept override {
         tallies_ = {};
         metered_ip_octets_ = 0;
-        evicted_in_burst_ = false;
         make_keys(burst);
         if (keyed_ != 0) {
-            table_.hash_burst(keys_.data(), keyed_, signatures_.data());
-            table_.lookup_burst(keys_.data(), signatures_.data(), keyed_, slots_.data());
-            for (std::uint32_t i = 0; i < keyed_; ++i) {
-                if (slots_[i] != FlowIndex::kNoSlot) {
-                    table_.prefetch(slots_[i]);
-                }
-            }
+            table_.hash_burst(keys_.data(), keyed_, hashes_.data());
+            table_.lookup_burst(hashes_.data(), keyed_, slots_.data());
             for (std::uint32_t i = 0; i < keyed_; ++i) {
                 const PacketView& packet = burst.batch.packets[positions_[i]];
                 count(account(i, packet, burst.headers[positions_[i]]), packet);
@@ -181,13 +175,9 @@ class FlowLaneOf final : public FlowLane {
         const Key& key = keys_[i];
         const LaneTemplate& lane_template = plan_.templates()[key.template_number()];
         std::int32_t slot = slots_[i];
-        if (slot != FlowIndex::kNoSlot && evicted_in_burst_) {
-            const Record& found = table_.record(slot);  // an eviction may have given the slot away
-            if ((found.state & FlowState::kLive) == 0 || !(found.key == key)) {
-                slot = FlowIndex::kNoSlot;
-            }
-        }
-        if (slot == FlowIndex::kNoSlot) {
+        // The front index guesses by tag, and an eviction in this burst may have given a slot away:
+        // only the key in the record decides.
+        if (slot == FlowIndex::kNoSlot || !table_.holds(slot, key)) [[unlikely]] {
             const MeterVerdict verdict = place_new_flow(i, slot);
             if (verdict != MeterVerdict::metered) {
                 return verdict;
@@ -197,7 +187,8 @@ class FlowLaneOf final : public FlowLane {
         if ((record.state & FlowState::kLive) == 0) {
             begin_flow(record, layout_, key, headers, reversed_[i], lane_template.biflow);
             ledger_.flows_made.add(1);
-        } else {
+        } else if (!surely_not_due(record, lane_template, packet, headers, reversed_[i]))
+            [[unlikely]] {
             cut_if_due(record, lane_template, packet, headers, reversed_[i]);
         }
         const std::size_t direction = packet_direction(record, reversed_[i], lane_template.biflow);
@@ -210,35 +201,23 @@ class FlowLaneOf final : public FlowLane {
     }
 
     [[nodiscard]] MeterVerdict place_new_flow(std::uint32_t i, std::int32_t& slot) noexcept {
-        InsertVerdict verdict = table_.insert(keys_[i], signatures_[i], slot);
+        InsertVerdict verdict = table_.insert(keys_[i], hashes_[i], slot);
         if (verdict == InsertVerdict::table_full) {
-            // a packet earlier in this burst may have made this very flow
-            const std::int32_t before = find_now(i);
-            if (before != FlowIndex::kNoSlot) {
-                slot = before;
-                return MeterVerdict::metered;
-            }
             if (when_full_ == WhenFull::refuse || !evict_one()) {
                 return MeterVerdict::dropped_table_full;
             }
-            verdict = table_.insert(keys_[i], signatures_[i], slot);
+            verdict = table_.insert(keys_[i], hashes_[i], slot);
         }
         return verdict == InsertVerdict::found || verdict == InsertVerdict::inserted
                    ? MeterVerdict::metered
                    : MeterVerdict::dropped_index_full;
     }
 
-    [[nodiscard]] std::int32_t find_now(std::uint32_t i) const noexcept {
-        std::int32_t slot = FlowIndex::kNoSlot;
-        table_.lookup_burst(&keys_[i], &signatures_[i], 1, &slot);
-        return slot;
-    }
-
     /// Makes room: of the next few slots the flow seen longest ago leaves with flowEndReason 5.
     [[nodiscard]] bool evict_one() noexcept {
         std::int32_t oldest = FlowIndex::kNoSlot;
-        for (std::size_t n = 0; n < kEvictionCandidates ||
-                                (oldest == FlowIndex::kNoSlot && n < kEvictionSearch);
+        for (std::size_t n = 0;
+             n < kEvictionCandidates || (oldest == FlowIndex::kNoSlot && n < kEvictionSearch);
              ++n) {
             evict_cursor_ = evict_cursor_ + 1 < table_.slots_used() ? evict_cursor_ + 1 : 0;
             const auto slot = static_cast<std::int32_t>(evict_cursor_);
@@ -253,16 +232,29 @@ class FlowLaneOf final : public FlowLane {
             return false;
         }
         end_flow(oldest, FlowEndReason::lack_of_resources);
-        evicted_in_burst_ = true;
         return true;
     }
 
-    /// Before a packet is added: reports what is due, so that no record is longer than the active timeout, none
-    /// spans an idle gap, and no counter outgrows its field.
+    /// The common case of cut_if_due in a few comparisons: a packet no earlier than the record's
+    /// last one, within both timeouts (a packet from before either time wraps around and fails),
+    /// and room in the counters.
+    [[nodiscard]] bool surely_not_due(const Record& record, const LaneTemplate& lane_template,
+                                      const PacketView& packet, const PacketHeaders& headers,
+                                      bool reversed) const noexcept {
+        const std::size_t d = packet_direction(record, reversed, lane_template.biflow);
+        return packet.time_ns - record.first_ns < timeouts_.active &&
+               packet.time_ns - record.last_ns < timeouts_.idle &&
+               (record.state & FlowState::kEnded) == 0 &&
+               record.packets[d] < lane_template.packets_max &&
+               record.octets[d] <= lane_template.octets_max - headers.ip_octets;
+    }
+
+    /// Before a packet is added: reports what is due, so that no record is longer than the active
+    /// timeout, none spans an idle gap, and no counter outgrows its field.
     void cut_if_due(Record& record, const LaneTemplate& lane_template, const PacketView& packet,
                     const PacketHeaders& headers, bool reversed) noexcept {
-        const FlowEndReason reason = expiry_verdict(
-            {record.first_ns, record.last_ns, record.state}, packet.time_ns, timeouts_);
+        const FlowEndReason reason = expiry_verdict({record.first_ns, record.last_ns, record.state},
+                                                    packet.time_ns, timeouts_);
         if (reason == FlowEndReason::none) {
             const std::size_t d = packet_direction(record, reversed, lane_template.biflow);
             const bool counter_full =
@@ -287,22 +279,23 @@ class FlowLaneOf final : public FlowLane {
         ledger_.flows_made.add(1);
     }
 
-    /// A packet from before the record's start could make it longer than the active timeout, or put an idle gap
-    /// into it.
+    /// A packet from before the record's start could make it longer than the active timeout, or put
+    /// an idle gap into it.
     [[nodiscard]] bool stretches_too_far(const Record& record, TimeNs time) const noexcept {
         return time < record.first_ns && record.first_ns != kNoPacketYet &&
-               (record.last_ns - time >= timeouts_.active || record.first_ns - time >= timeouts_.idle);
+               (record.last_ns - time >= timeouts_.active ||
+                record.first_ns - time >= timeouts_.idle);
     }
 
     void expire_slot(std::int32_t slot, TimeNs now) noexcept {
         Record& record = table_.record(slot);
         if ((record.state & FlowState::kLive) == 0) {
-            return;  // it ended on its own since the sweep saw it
+            return; // it ended on its own since the sweep saw it
         }
         const FlowEndReason reason =
             expiry_verdict({record.first_ns, record.last_ns, record.state}, now, timeouts_);
         if (reason == FlowEndReason::none) {
-            return;  // a packet has come since
+            return; // a packet has come since
         }
         if (reason == FlowEndReason::active_timeout) {
             hand_over(record, reason);
@@ -365,24 +358,23 @@ class FlowLaneOf final : public FlowLane {
     MeteringLedger& ledger_;
     std::vector<KeyRecipe<Key>> recipes_;
     FlowTable<Key> table_;
-    SpscQueue records_;   // worker: producer, exporter: consumer
-    SpscQueue expired_;   // housekeeping: producer, worker: consumer
+    SpscQueue records_; // worker: producer, exporter: consumer
+    SpscQueue expired_; // housekeeping: producer, worker: consumer
     std::size_t evict_cursor_ = 0;
     std::size_t flush_cursor_ = 0;
 
     // one burst's way through the stages
     std::uint32_t keyed_ = 0;
-    bool evicted_in_burst_ = false;
     std::uint64_t metered_ip_octets_ = 0;
     std::array<BurstTally, kMeterVerdicts> tallies_{};
     alignas(kCacheLineBytes) std::array<Key, kBurstPackets> keys_;
-    std::array<std::uint32_t, kBurstPackets> signatures_;
+    std::array<std::uint64_t, kBurstPackets> hashes_;
     std::array<std::int32_t, kBurstPackets> slots_;
     std::array<std::uint8_t, kBurstPackets> positions_;
     std::array<bool, kBurstPackets> reversed_;
 };
 
-}  // namespace
+} // namespace
 
 std::unique_ptr<FlowLane> make_flow_lane(IpFamily family, const LanePlan& plan,
                                          const LaneOptions& options, MeteringLedger& ledger) {
@@ -402,7 +394,8 @@ std::size_t lane_memory_octets(const LanePlan& plan, std::size_t flows_max,
                                std::size_t record_queue) noexcept {
     const std::size_t records = flows_max * plan.layout().stride;
     const std::size_t queue = record_queue * plan.layout().record_octets;
-    return FlowIndex::memory_octets(flows_max, plan.key_octets()) + records + queue;
+    return FlowIndex::memory_octets(flows_max, plan.key_octets()) +
+           FrontIndex::memory_octets(flows_max) + records + queue;
 }
 
-}  // namespace probe
+} // namespace probe

@@ -1,21 +1,24 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// A Flow Record while it is being metered: a fixed base, and behind it the blocks that the templates ask for.
+// A Flow Record while it is being metered: a fixed base, and behind it the blocks that the
+// templates ask for.
 //
-// The base of an IPv4 flow is one cache line, which is all that an ordinary packet touches. Blocks lie at offsets
-// the RecordLayout gives; a block nobody exports is not there. Direction 0 is the one of the biflow's source
-// (RFC 5103), 1 the reverse. Times are nanoseconds since the epoch; counts are deltas since the last record.
+// The base of an IPv4 flow is one cache line, which is all that an ordinary packet touches. Blocks
+// lie at offsets the RecordLayout gives; a block nobody exports is not there. Direction 0 is the
+// one of the biflow's source (RFC 5103), 1 the reverse. Times are nanoseconds since the epoch;
+// counts are deltas since the last record.
 //
-// Threads: the owner worker reads and writes everything. Housekeeping reads first_ns, last_ns and state, nothing
-// else, and only through the published_* functions; all of it is a hint that the owner checks again, so relaxed
-// order is enough. A copy of the record travels to the exporter through the RecordQueue.
+// Threads: the owner worker reads and writes everything. Housekeeping reads first_ns, last_ns and
+// state, nothing else, and only through the published_* functions; all of it is a hint that the
+// owner checks again, so relaxed order is enough. A copy of the record travels to the exporter
+// through the RecordQueue.
 #pragma once
-
-#include "probe/metering/flow_end_reason.hpp"
-#include "probe/metering/flow_key.hpp"
 
 #include <array>
 #include <atomic>
 #include <cstdint>
+
+#include "probe/metering/flow_end_reason.hpp"
+#include "probe/metering/flow_key.hpp"
 
 namespace probe {
 
@@ -24,15 +27,17 @@ inline constexpr std::size_t kDirections = 2;
 /// Bits of FlowRecord::state.
 struct FlowState {
     static constexpr std::uint8_t kLive = 1 << 0;
-    static constexpr std::uint8_t kFinForward = 1 << 1;  ///< a FIN came from the biflow's source
+    static constexpr std::uint8_t kFinForward = 1 << 1; ///< a FIN came from the biflow's source
     static constexpr std::uint8_t kFinReverse = 1 << 2;
-    static constexpr std::uint8_t kEnded = 1 << 3;       ///< FIN both ways or RST: lingers for tcp_end
+    static constexpr std::uint8_t kEnded = 1 << 3; ///< FIN both ways or RST: lingers for tcp_end
 };
 
 /// Bits of FlowRecord::order.
 struct FlowOrder {
-    static constexpr std::uint8_t kSourceIsSecond = 1 << 0;   ///< the biflow's source is the key's destination
-    static constexpr std::uint8_t kInitiatorKnown = 1 << 1;   ///< biflowDirection is initiator, not arbitrary
+    static constexpr std::uint8_t kSourceIsSecond =
+        1 << 0; ///< the biflow's source is the key's destination
+    static constexpr std::uint8_t kInitiatorKnown =
+        1 << 1; ///< biflowDirection is initiator, not arbitrary
 };
 
 /// No packet since the last record of this flow.
@@ -41,14 +46,15 @@ inline constexpr TimeNs kNoPacketYet = UINT64_MAX;
 template <class Key>
 struct alignas(8) FlowRecord {
     Key key;
-    TimeNs first_ns;  // worker: rw, housekeeping: ro. Earliest packet of this record, or kNoPacketYet
-    TimeNs last_ns;   // worker: rw, housekeeping: ro. Latest packet of the flow
+    TimeNs
+        first_ns;   // worker: rw, housekeeping: ro. Earliest packet of this record, or kNoPacketYet
+    TimeNs last_ns; // worker: rw, housekeeping: ro. Latest packet of the flow
     std::array<std::uint64_t, kDirections> octets;
-    std::array<std::uint32_t, kDirections> packets;  ///< the record is cut before these wrap
+    std::array<std::uint32_t, kDirections> packets; ///< the record is cut before these wrap
     std::array<std::uint16_t, kDirections> tcp_control_bits;
-    std::uint8_t state;  // worker: rw, housekeeping: ro. Bits of FlowState
+    std::uint8_t state; // worker: rw, housekeeping: ro. Bits of FlowState
     std::uint8_t order;
-    std::uint8_t end_reason;  ///< set in the exporter's copy
+    std::uint8_t end_reason; ///< set in the exporter's copy
     std::uint8_t reserved;
 };
 
@@ -75,7 +81,8 @@ static_assert(sizeof(FirstPacketBlock) == 24);
 struct LinkBlock {
     MacAddress source_mac;
     MacAddress destination_mac;
-    std::array<std::uint8_t, 3> mpls_top_label;  ///< label, traffic class, bottom-of-stack bit, as on the wire
+    std::array<std::uint8_t, 3>
+        mpls_top_label; ///< label, traffic class, bottom-of-stack bit, as on the wire
     std::uint8_t has_mpls;
 };
 static_assert(sizeof(LinkBlock) == 16);
@@ -107,23 +114,24 @@ struct DirectionTimesBlock {
     TimeNs last_ns;
 };
 
-// --- what housekeeping may read -------------------------------------------------------------------------------
-// std::atomic_ref needs an lvalue of non-const type in C++20, so the cast away of const stays in these three.
+// --- what housekeeping may read
+// ------------------------------------------------------------------------------- std::atomic_ref
+// needs an lvalue of non-const type in C++20, so the cast away of const stays in these three.
 
 template <class Record>
 [[nodiscard]] TimeNs published_first(const Record& record) noexcept {
     return std::atomic_ref<TimeNs>(const_cast<TimeNs&>(record.first_ns))
-        .load(std::memory_order_relaxed);  // a hint: the owner looks again
+        .load(std::memory_order_relaxed); // a hint: the owner looks again
 }
 template <class Record>
 [[nodiscard]] TimeNs published_last(const Record& record) noexcept {
     return std::atomic_ref<TimeNs>(const_cast<TimeNs&>(record.last_ns))
-        .load(std::memory_order_relaxed);  // a hint: the owner looks again
+        .load(std::memory_order_relaxed); // a hint: the owner looks again
 }
 template <class Record>
 [[nodiscard]] std::uint8_t published_state(const Record& record) noexcept {
     return std::atomic_ref<std::uint8_t>(const_cast<std::uint8_t&>(record.state))
-        .load(std::memory_order_relaxed);  // a hint: the owner looks again
+        .load(std::memory_order_relaxed); // a hint: the owner looks again
 }
 
 /// The owner's store to a published field: relaxed, since every reader treats it as a hint.
@@ -132,4 +140,4 @@ void publish(T& field, T value) noexcept {
     std::atomic_ref<T>(field).store(value, std::memory_order_relaxed);
 }
 
-}  // namespace probe
+} // namespace probe

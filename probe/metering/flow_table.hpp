@@ -1,27 +1,32 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // A flow table: an index from key to slot, and an array of records with the same slot numbers.
 //
-// Threads: one worker owns it and is its only writer. Housekeeping reads the published fields of the records in
-// [0, slots_used) and nothing else. A slot is reused at once after erase(); since housekeeping's findings are hints
-// that the owner checks again, a reused slot does no harm.
-// Memory is fixed at construction. The hash key is never printed.
+// A look-up asks the front index (one cache line), and the key in the record itself proves the
+// answer; rte_hash is asked where that has none, and alone decides which keys are in and which
+// slots they have.
+//
+// Threads: one worker owns it and is its only writer. Housekeeping reads the published fields of
+// the records in [0, slots_used) and nothing else. A slot is reused at once after erase(); since
+// housekeeping's findings are hints that the owner checks again, a reused slot does no harm. Memory
+// is fixed at construction. The hash key is never printed.
 #pragma once
-
-#include "probe/metering/flow_index.hpp"
-#include "probe/metering/flow_record.hpp"
-#include "probe/metering/siphash.hpp"
-#include "probe/packet/counter.hpp"
 
 #include <cstdint>
 #include <string>
 
+#include "probe/metering/flow_index.hpp"
+#include "probe/metering/flow_record.hpp"
+#include "probe/metering/front_index.hpp"
+#include "probe/metering/siphash.hpp"
+#include "probe/packet/counter.hpp"
+
 namespace probe {
 
 struct TableOptions {
-    std::string name;           ///< unique in the process: rte_hash wants it
+    std::string name; ///< unique in the process: rte_hash wants it
     std::size_t flows_max = 0;
-    std::size_t stride = 0;     ///< octets from record to record
-    int socket = -1;            ///< NUMA node, -1: any
+    std::size_t stride = 0; ///< octets from record to record
+    int socket = -1;        ///< NUMA node, -1: any
     SipKey hash_key;
 };
 
@@ -34,41 +39,73 @@ class FlowTable {
 
     explicit FlowTable(const TableOptions& options)
         : index_(options.name, options.flows_max, sizeof(Key), options.socket),
+          front_(options.name, options.flows_max, options.socket),
           memory_(options.name, index_.slots() * options.stride, options.socket),
           stride_(options.stride),
           flows_max_(options.flows_max),
           hash_key_(options.hash_key) {}
 
-    void hash_burst(const Key* keys, std::uint32_t count, std::uint32_t* signatures) const noexcept {
-        std::uint64_t hashes[kBurstPackets];
+    void hash_burst(const Key* keys, std::uint32_t count, std::uint64_t* hashes) const noexcept {
         siphash24_burst<sizeof(Key)>(hash_key_, keys, count, hashes);
-        for (std::uint32_t i = 0; i < count; ++i) {
-            signatures[i] = index_signature(hashes[i]);
-        }
+    }
+    [[nodiscard]] std::uint64_t hash_of(const Key& key) const noexcept {
+        return siphash24(hash_key_, &key, sizeof(Key));
     }
 
-    void lookup_burst(const Key* keys, const std::uint32_t* signatures, std::uint32_t count,
+    /// Where each key's flow probably is, with its record on the way into the cache: kNoSlot where
+    /// the front index knows of none. holds() says whether it is the flow, find() looks everywhere.
+    void lookup_burst(const std::uint64_t* hashes, std::uint32_t count,
                       std::int32_t* slots) const noexcept {
-        const void* pointers[kBurstPackets];
         for (std::uint32_t i = 0; i < count; ++i) {
-            pointers[i] = keys + i;
+            front_.prefetch(hashes[i]);
         }
-        index_.lookup_burst(pointers, signatures, count, slots);
+        for (std::uint32_t i = 0; i < count; ++i) {
+            slots[i] = front_.candidate(hashes[i]);
+            if (slots[i] != FlowIndex::kNoSlot) {
+                prefetch(slots[i]);
+            }
+        }
     }
 
-    /// Finds the key or gives it a slot. The record of a new slot is not live yet: the caller fills it.
-    [[nodiscard]] InsertVerdict insert(const Key& key, std::uint32_t signature,
-                                       std::int32_t& slot) noexcept {
-        if (flows_ >= flows_max_) {
-            return InsertVerdict::table_full;
+    /// The slot has a live flow with this key.
+    [[nodiscard]] bool holds(std::int32_t slot, const Key& key) const noexcept {
+        const Record& there = record(slot);
+        return there.key == key && (there.state & FlowState::kLive) != 0;
+    }
+
+    /// The key's slot, also where the front index left it out; kNoSlot when there is no such flow.
+    [[nodiscard]] std::int32_t find(const Key& key, std::uint64_t hash) const noexcept {
+        const std::int32_t slot = find_in_front(key, hash);
+        if (slot != FlowIndex::kNoSlot) {
+            return slot;
         }
-        slot = index_.insert(&key, signature);
+        const void* const pointer = &key;
+        const std::uint32_t signature = index_signature(hash);
+        std::int32_t found = FlowIndex::kNoSlot;
+        index_.lookup_burst(&pointer, &signature, 1, &found);
+        return found;
+    }
+
+    /// Finds the key or gives it a slot. The record of a new slot is not live yet: the caller fills
+    /// it.
+    [[nodiscard]] InsertVerdict insert(const Key& key, std::uint64_t hash,
+                                       std::int32_t& slot) noexcept {
+        slot = find_in_front(key, hash);
+        if (slot != FlowIndex::kNoSlot) {
+            return InsertVerdict::found;
+        }
+        if (flows_ >= flows_max_) {
+            slot = find(key, hash);
+            return slot == FlowIndex::kNoSlot ? InsertVerdict::table_full : InsertVerdict::found;
+        }
+        slot = index_.insert(&key, index_signature(hash));
         if (slot == FlowIndex::kNoSlot) {
             return InsertVerdict::index_full;
         }
         if ((record(slot).state & FlowState::kLive) != 0) {
-            return InsertVerdict::found;
+            return InsertVerdict::found; // left out of the front index
         }
+        front_.insert(hash, slot);
         ++flows_;
         if (static_cast<std::uint64_t>(slot) >= slots_used_.get()) {
             slots_used_.set(static_cast<std::uint64_t>(slot) + 1);
@@ -79,13 +116,11 @@ class FlowTable {
     /// Takes a live flow out: its slot is free afterwards.
     void erase(std::int32_t slot) noexcept {
         Record& gone = record(slot);
-        index_.erase(&gone.key, signature_of(gone.key));
+        const std::uint64_t hash = hash_of(gone.key);
+        front_.erase(hash, slot);
+        index_.erase(&gone.key, index_signature(hash));
         publish(gone.state, std::uint8_t{0});
         --flows_;
-    }
-
-    [[nodiscard]] std::uint32_t signature_of(const Key& key) const noexcept {
-        return index_signature(siphash24(hash_key_, &key, sizeof(Key)));
     }
 
     [[nodiscard]] Record& record(std::int32_t slot) noexcept {
@@ -102,8 +137,8 @@ class FlowTable {
     /// No slot at or above this was ever used. Written by the owner, read by housekeeping.
     [[nodiscard]] std::size_t slots_used() const noexcept { return slots_used_.get(); }
 
-    /// Walks every invariant: live records are in the index under their own slot, and as many as flows().
-    /// For tests and sanitizer builds; owner only.
+    /// Walks every invariant: live records are in the index under their own slot, and as many as
+    /// flows(). For tests and sanitizer builds; owner only.
     [[nodiscard]] bool selfcheck() const noexcept {
         std::size_t live = 0;
         for (std::size_t i = 0; i < slots(); ++i) {
@@ -113,10 +148,14 @@ class FlowTable {
                 continue;
             }
             ++live;
-            const std::uint32_t signature = signature_of(candidate.key);
+            const std::uint64_t hash = hash_of(candidate.key);
+            const void* const key = &candidate.key;
+            const std::uint32_t signature = index_signature(hash);
             std::int32_t found = FlowIndex::kNoSlot;
-            lookup_burst(&candidate.key, &signature, 1, &found);
-            if (found != slot || i >= slots_used()) {
+            index_.lookup_burst(&key, &signature, 1, &found);
+            const std::int32_t in_front = find_in_front(candidate.key, hash);
+            const bool front_agrees = in_front == slot || in_front == FlowIndex::kNoSlot;
+            if (found != slot || !front_agrees || i >= slots_used()) {
                 return false;
             }
         }
@@ -124,11 +163,16 @@ class FlowTable {
     }
 
   private:
+    [[nodiscard]] std::int32_t find_in_front(const Key& key, std::uint64_t hash) const noexcept {
+        return front_.find_exact(hash, [&](std::int32_t slot) { return holds(slot, key); });
+    }
+
     [[nodiscard]] std::uint8_t* address(std::int32_t slot) const noexcept {
         return memory_.octets() + static_cast<std::size_t>(slot) * stride_;
     }
 
     FlowIndex index_;
+    FrontIndex front_;
     TableMemory memory_;
     std::size_t stride_;
     std::size_t flows_max_;
@@ -137,4 +181,4 @@ class FlowTable {
     SipKey hash_key_;
 };
 
-}  // namespace probe
+} // namespace probe

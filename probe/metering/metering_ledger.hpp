@@ -8,34 +8,36 @@
 // Threads: written by the worker that owns it, read by anyone (Counter).
 #pragma once
 
-#include "probe/metering/flow_end_reason.hpp"
-#include "probe/packet/counter.hpp"
-#include "probe/packet/parse_verdict.hpp"
-
 #include <array>
 #include <cstdint>
 #include <string_view>
+
+#include "probe/metering/flow_end_reason.hpp"
+#include "probe/packet/counter.hpp"
+#include "probe/packet/parse_verdict.hpp"
 
 namespace probe {
 
 /// What becomes of an IP packet after the parser.
 enum class MeterVerdict : std::uint8_t {
     metered,
-    ignored_by_filter,    ///< the operator's filter (--filter) does not take the packet
-    ignored_no_template,  ///< no template's filter and family fit the packet
-    dropped_table_full,   ///< a new flow, flows_max reached, and when_full is refuse (or no candidate could go)
-    dropped_index_full,   ///< a new flow, but the index found no place for its key within its bound
+    ignored_by_filter,   ///< the operator's filter (--filter) does not take the packet
+    ignored_no_template, ///< no template's filter and family fit the packet
+    dropped_table_full, ///< a new flow, flows_max reached, and when_full is refuse (or no candidate
+                        ///< could go)
+    dropped_index_full, ///< a new flow, but the index found no place for its key within its bound
     count_
 };
 
 inline constexpr std::size_t kMeterVerdicts = static_cast<std::size_t>(MeterVerdict::count_);
 
 inline constexpr std::array<std::string_view, kMeterVerdicts> kMeterVerdictNames = {
-    "metered", "ignored_by_filter", "ignored_no_template", "dropped_table_full", "dropped_index_full"};
+    "metered", "ignored_by_filter", "ignored_no_template", "dropped_table_full",
+    "dropped_index_full"};
 
 struct PacketTally {
     Counter packets;
-    Counter octets;  ///< frame octets
+    Counter octets; ///< frame octets
     void add(std::uint64_t packet_count, std::uint64_t frame_octets) noexcept {
         packets.add(packet_count);
         octets.add(frame_octets);
@@ -45,7 +47,7 @@ struct PacketTally {
 struct MeteredTally {
     Counter records;
     Counter packets;
-    Counter octets;  ///< IP octets
+    Counter octets; ///< IP octets
     void add(std::uint64_t packet_count, std::uint64_t ip_octets) noexcept {
         records.add(1);
         packets.add(packet_count);
@@ -57,16 +59,17 @@ struct MeteringLedger {
     PacketTally received;
     PacketTally metered;
     Counter metered_ip_octets;
-    std::array<PacketTally, kParseVerdicts> parse;  ///< [metered] stays unused: the meter decides
-    std::array<PacketTally, kMeterVerdicts> meter;  ///< [metered] stays unused: see `metered`
+    std::array<PacketTally, kParseVerdicts> parse; ///< [metered] stays unused: the meter decides
+    std::array<PacketTally, kMeterVerdicts> meter; ///< [metered] stays unused: see `metered`
     std::array<MeteredTally, kFlowEndReasons> records_made;
-    MeteredTally records_lost_queue_full;  ///< part of records_made that the exporter was too slow to take
+    MeteredTally
+        records_lost_queue_full; ///< part of records_made that the exporter was too slow to take
     Counter flows_made;
-    std::array<Counter, 2> flows_live;    ///< by IpFamily; a level, not a sum
+    std::array<Counter, 2> flows_live; ///< by IpFamily; a level, not a sum
     // Said of metered packets, for whoever wonders about ports that are 0:
     Counter later_fragments;
     Counter transport_cut;
     Counter extension_chain_cut;
 };
 
-}  // namespace probe
+} // namespace probe

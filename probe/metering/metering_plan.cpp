@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "probe/metering/metering_plan.hpp"
 
-#include "probe/metering/flow_record.hpp"
-
 #include <stdexcept>
 #include <utility>
+
+#include "probe/metering/flow_record.hpp"
 
 namespace probe {
 
@@ -36,7 +36,7 @@ bool is_connection(KeyParts keys) noexcept {
            keys.has(KeyPart::protocol);
 }
 
-}  // namespace
+} // namespace
 
 void require_symmetric_key(const TemplateRequest& request) {
     if (!request.biflow) {
@@ -49,17 +49,18 @@ void require_symmetric_key(const TemplateRequest& request) {
     constexpr std::array<const char*, 3> kNames = {"address", "port", "MAC address"};
     for (std::size_t i = 0; i < kPairs.size(); ++i) {
         if (request.keys.has(kPairs[i].first) != request.keys.has(kPairs[i].second)) {
-            throw std::runtime_error("template " + request.name +
-                                     ": a biflow needs the source and the destination " + kNames[i] +
-                                     " among its keys, or neither; add the other one or leave out the "
-                                     "reverse elements");
+            throw std::runtime_error(
+                "template " + request.name + ": a biflow needs the source and the destination " +
+                kNames[i] +
+                " among its keys, or neither; add the other one or leave out the "
+                "reverse elements");
         }
     }
     if (request.keys.has(KeyPart::icmp_type_code)) {
-        throw std::runtime_error(
-            "template " + request.name +
-            ": the ICMP type and code cannot be a biflow's key, since a request and its reply differ in it; "
-            "make it a value or leave out the reverse elements");
+        throw std::runtime_error("template " + request.name +
+                                 ": the ICMP type and code cannot be a biflow's key, since a "
+                                 "request and its reply differ in it; "
+                                 "make it a value or leave out the reverse elements");
     }
 }
 
@@ -91,8 +92,8 @@ RecordLayout RecordLayout::of(const BlockNeeds& needs, std::size_t base_octets) 
         layout.totals[d] = place(needs.totals[d], sizeof(TotalsBlock), end);
     }
     layout.record_octets = static_cast<std::uint16_t>(end);
-    layout.stride = static_cast<std::uint16_t>((end + kCacheLineBytes - 1) / kCacheLineBytes *
-                                               kCacheLineBytes);
+    layout.stride =
+        static_cast<std::uint16_t>((end + kCacheLineBytes - 1) / kCacheLineBytes * kCacheLineBytes);
     return layout;
 }
 
@@ -117,21 +118,25 @@ LanePlan::LanePlan(IpFamily family, const std::vector<TemplateRequest>& requests
         wide_ = wide_ || request.keys.wide();
     }
     if (templates_.size() > kTemplatesPerFamilyMax) {
-        throw std::runtime_error("at most " + std::to_string(kTemplatesPerFamilyMax) +
-                                 " templates can share an address family; name fewer template files");
+        throw std::runtime_error(
+            "at most " + std::to_string(kTemplatesPerFamilyMax) +
+            " templates can share an address family; name fewer template files");
     }
     const bool ipv4 = family == IpFamily::ipv4;
-    const std::size_t base = ipv4 ? (wide_ ? sizeof(FlowRecord<Ipv4WideKey>) : sizeof(FlowRecord<Ipv4Key>))
-                                  : (wide_ ? sizeof(FlowRecord<Ipv6WideKey>) : sizeof(FlowRecord<Ipv6Key>));
+    const std::size_t base =
+        ipv4 ? (wide_ ? sizeof(FlowRecord<Ipv4WideKey>) : sizeof(FlowRecord<Ipv4Key>))
+             : (wide_ ? sizeof(FlowRecord<Ipv6WideKey>) : sizeof(FlowRecord<Ipv6Key>));
     layout_ = RecordLayout::of(needs, base);
 
     for (unsigned protocol = 0; protocol < by_protocol_.size(); ++protocol) {
         std::uint8_t chosen = kNoTemplate;
-        for (std::size_t number = 0; number < templates_.size() && chosen == kNoTemplate; ++number) {
+        for (std::size_t number = 0; number < templates_.size() && chosen == kNoTemplate;
+             ++number) {
             const PacketFilter& filter = *templates_[number].filter;
             if (!filter.depends_only_on_family_and_protocol()) {
                 chosen = kRunFilters;
-            } else if (filter.matches_family_protocol(family, static_cast<std::uint8_t>(protocol))) {
+            } else if (filter.matches_family_protocol(family,
+                                                      static_cast<std::uint8_t>(protocol))) {
                 chosen = static_cast<std::uint8_t>(number);
             }
         }
@@ -168,4 +173,4 @@ MeteringPlan::MeteringPlan(std::vector<TemplateRequest> requests)
       ipv4_(IpFamily::ipv4, requests_, filters_),
       ipv6_(IpFamily::ipv6, requests_, filters_) {}
 
-}  // namespace probe
+} // namespace probe

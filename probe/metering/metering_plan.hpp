@@ -1,17 +1,18 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// What the templates ask of the meter, compiled once at start: which blocks a record has and where they lie, which
-// accounting steps run, how each template makes its keys, and which template takes a packet.
-// A field nobody exports costs nothing. Read-only after construction, shared by all workers.
+// What the templates ask of the meter, compiled once at start: which blocks a record has and where
+// they lie, which accounting steps run, how each template makes its keys, and which template takes
+// a packet. A field nobody exports costs nothing. Read-only after construction, shared by all
+// workers.
 #pragma once
-
-#include "probe/metering/flow_key.hpp"
-#include "probe/packet/packet_filter.hpp"
-#include "probe/packet/packet_headers.hpp"
 
 #include <array>
 #include <cstdint>
 #include <string>
 #include <vector>
+
+#include "probe/metering/flow_key.hpp"
+#include "probe/packet/packet_filter.hpp"
+#include "probe/packet/packet_headers.hpp"
 
 namespace probe {
 
@@ -36,8 +37,8 @@ struct RecordLayout {
     std::array<std::uint16_t, 2> totals{};
     std::uint16_t reverse_times = 0;
     std::uint16_t base_octets = 0;
-    std::uint16_t record_octets = 0;  ///< used octets
-    std::uint16_t stride = 0;         ///< distance of records in the table: whole cache lines
+    std::uint16_t record_octets = 0; ///< used octets
+    std::uint16_t stride = 0;        ///< distance of records in the table: whole cache lines
 
     [[nodiscard]] static RecordLayout of(const BlockNeeds& needs, std::size_t base_octets);
 };
@@ -51,7 +52,7 @@ struct TemplateRequest {
     bool for_ipv6 = true;
     bool biflow = false;
     BlockNeeds needs;
-    std::uint64_t octets_max = UINT64_MAX;     ///< largest delta that the template's encoding holds
+    std::uint64_t octets_max = UINT64_MAX; ///< largest delta that the template's encoding holds
     std::uint32_t packets_max = UINT32_MAX;
 };
 
@@ -61,10 +62,11 @@ void require_symmetric_key(const TemplateRequest& request);
 
 /// A template of one family, as the lane uses it.
 struct LaneTemplate {
-    std::size_t request = 0;  ///< its place in the list of TemplateRequests, which is the exporter's too
+    std::size_t request =
+        0; ///< its place in the list of TemplateRequests, which is the exporter's too
     KeyParts keys;
     bool biflow = false;
-    bool tcp_end = false;     ///< its flows are single connections, so FIN and RST mean something
+    bool tcp_end = false; ///< its flows are single connections, so FIN and RST mean something
     std::uint64_t octets_max = UINT64_MAX;
     std::uint32_t packets_max = UINT32_MAX;
     const PacketFilter* filter = nullptr;
@@ -105,7 +107,8 @@ class LanePlan {
 
 class MeteringPlan {
   public:
-    /// Throws std::runtime_error with the remedy when a family has too many templates or a biflow's key is lopsided.
+    /// Throws std::runtime_error with the remedy when a family has too many templates or a biflow's
+    /// key is lopsided.
     explicit MeteringPlan(std::vector<TemplateRequest> requests);
     MeteringPlan(const MeteringPlan&) = delete;
     MeteringPlan& operator=(const MeteringPlan&) = delete;
@@ -124,4 +127,4 @@ class MeteringPlan {
     LanePlan ipv6_;
 };
 
-}  // namespace probe
+} // namespace probe

@@ -1,8 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "probe/metering/flow_table.hpp"
-#include "tests/support/catch.hpp"
-#include "tests/support/eal_fixture.hpp"
-#include "tests/support/metering_bench.hpp"
 
 #include <algorithm>
 #include <deque>
@@ -10,6 +7,10 @@
 #include <random>
 #include <set>
 #include <unordered_map>
+
+#include "tests/support/catch.hpp"
+#include "tests/support/eal_fixture.hpp"
+#include "tests/support/metering_bench.hpp"
 
 using namespace probe;
 using namespace probe::test;
@@ -26,12 +27,16 @@ Ipv4Key key_number(std::uint32_t n) {
 
 Table make_table(std::size_t flows_max, SipKey hash_key = {3, 4}) {
     start_eal();
-    return Table({.name = unique_name(), .flows_max = flows_max, .stride = 64, .socket = -1, .hash_key = hash_key});
+    return Table({.name = unique_name(),
+                  .flows_max = flows_max,
+                  .stride = 64,
+                  .socket = -1,
+                  .hash_key = hash_key});
 }
 
 std::int32_t add(Table& table, const Ipv4Key& key) {
     std::int32_t slot = FlowIndex::kNoSlot;
-    if (table.insert(key, table.signature_of(key), slot) != InsertVerdict::inserted) {
+    if (table.insert(key, table.hash_of(key), slot) != InsertVerdict::inserted) {
         return FlowIndex::kNoSlot;
     }
     table.record(slot).key = key;
@@ -40,15 +45,13 @@ std::int32_t add(Table& table, const Ipv4Key& key) {
 }
 
 std::int32_t find(const Table& table, const Ipv4Key& key) {
-    const std::uint32_t signature = table.signature_of(key);
-    std::int32_t slot = 0;
-    table.lookup_burst(&key, &signature, 1, &slot);
-    return slot;
+    return table.find(key, table.hash_of(key));
 }
 
-}  // namespace
+} // namespace
 
-TEST_CASE("a table holds as many flows as were asked for, and says when it is full", "[metering][table]") {
+TEST_CASE("a table holds as many flows as were asked for, and says when it is full",
+          "[metering][table]") {
     for (const std::size_t flows_max : {1, 63, 64, 65, 600, 900, 1000, 1024, 4096, 7000}) {
         INFO("flows_max " << flows_max);
         Table table = make_table(flows_max);
@@ -59,7 +62,7 @@ TEST_CASE("a table holds as many flows as were asked for, and says when it is fu
         CHECK(table.slots_used() <= table.slots());
         std::int32_t slot = 0;
         const Ipv4Key one_more = key_number(0xffffffff);
-        CHECK(table.insert(one_more, table.signature_of(one_more), slot) == InsertVerdict::table_full);
+        CHECK(table.insert(one_more, table.hash_of(one_more), slot) == InsertVerdict::table_full);
         CHECK(table.selfcheck());
         table.erase(find(table, key_number(0)));
         CHECK(find(table, key_number(0)) == FlowIndex::kNoSlot);
@@ -74,14 +77,15 @@ TEST_CASE("keys with one signature are different flows", "[metering][table]") {
     std::unordered_map<std::uint32_t, std::uint32_t> seen;
     std::vector<std::pair<std::uint32_t, std::uint32_t>> pairs;
     for (std::uint32_t n = 0; n < (1U << 18) && pairs.size() < 3; ++n) {
-        const auto [at, fresh] = seen.emplace(table.signature_of(key_number(n)), n);
+        const auto [at, fresh] = seen.emplace(index_signature(table.hash_of(key_number(n))), n);
         if (!fresh) {
             pairs.emplace_back(at->second, n);
         }
     }
     REQUIRE(!pairs.empty());
     for (const auto& [a, b] : pairs) {
-        REQUIRE(table.signature_of(key_number(a)) == table.signature_of(key_number(b)));
+        REQUIRE(index_signature(table.hash_of(key_number(a))) ==
+                index_signature(table.hash_of(key_number(b))));
         const std::int32_t slot_a = add(table, key_number(a));
         CHECK(find(table, key_number(b)) == FlowIndex::kNoSlot);
         const std::int32_t slot_b = add(table, key_number(b));
@@ -97,7 +101,8 @@ TEST_CASE("keys with one signature are different flows", "[metering][table]") {
     CHECK(table.selfcheck());
 }
 
-TEST_CASE("slots are used again through a hundred times the capacity of adds and deletes", "[metering][table]") {
+TEST_CASE("slots are used again through a hundred times the capacity of adds and deletes",
+          "[metering][table]") {
     constexpr std::size_t kFlows = 2000;
     Table table = make_table(kFlows);
     std::deque<std::uint32_t> live;
