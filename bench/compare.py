@@ -7,8 +7,8 @@
 64-octet IPv4/TCP packets over 1 k, 100 k and 1 M flows in random order; the file is in the page cache; every probe
 runs on one CPU and exports as it usually does (a file, or NetFlow v5 to a UDP socket on another CPU). Shown: wall and
 CPU time a packet, peak memory, and whether the exported records add up: all packets and one record a flow ("yes"), all
-packets in more or fewer records ("packets"), or not ("no"). A probe that sleeps has more wall than CPU time. Probes that are
-not installed are skipped; scripts/install_dependencies --bench installs those that Debian has.
+packets in more or fewer records ("packets"), or not ("no"). A probe that sleeps has more wall than CPU time. Probes
+that are not installed are skipped; scripts/install_dependencies --bench installs those that Debian has.
 """
 import argparse
 import csv

@@ -1,19 +1,20 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "probe/exporting/encoding_plan.hpp"
 
-#include "encoder/ntp_time.hpp"
-#include "probe/metering/flow_record.hpp"
-#include "probe/metering/siphash.hpp"
-
 #include <algorithm>
 #include <cstring>
 #include <utility>
+
+#include "encoder/ntp_time.hpp"
+#include "probe/metering/flow_record.hpp"
+#include "probe/metering/siphash.hpp"
 
 namespace probe {
 
 namespace {
 
-/// flowId must be the same in every run and for both uniflows of a biflow, so its hash has no secret.
+/// flowId must be the same in every run and for both uniflows of a biflow, so its hash has no
+/// secret.
 constexpr SipKey kFlowIdKey{0x7061727368616c6cULL, 0x666c6f7749640000ULL};
 
 template <class T>
@@ -23,7 +24,8 @@ template <class T>
     return value;
 }
 
-/// Big-endian in `width` octets; saturates where the value does not fit (RFC 7011 section 6.2: never truncate).
+/// Big-endian in `width` octets; saturates where the value does not fit (RFC 7011 section 6.2:
+/// never truncate).
 std::uint8_t* put(std::uint8_t* out, std::uint64_t value, unsigned width) noexcept {
     if (width < 8 && (value >> (8 * width)) != 0) {
         value = (std::uint64_t{1} << (8 * width)) - 1;
@@ -36,11 +38,11 @@ std::uint8_t* put(std::uint8_t* out, std::uint64_t value, unsigned width) noexce
 }
 
 [[nodiscard]] std::size_t widest(const EncodingStep& step) noexcept {
-    constexpr std::size_t kMplsVariableMax = 4;  // a length octet and three of the label
+    constexpr std::size_t kMplsVariableMax = 4; // a length octet and three of the label
     return step.kind == EncodingStepKind::mpls_variable ? kMplsVariableMax : step.width;
 }
 
-}  // namespace
+} // namespace
 
 EncodingPlan::EncodingPlan(const RecordBase& base, std::vector<EncodingStep> steps,
                            std::vector<InterfaceDirection> interfaces)
@@ -53,14 +55,14 @@ EncodingPlan::EncodingPlan(const RecordBase& base, std::vector<EncodingStep> ste
 RecordWeight EncodingPlan::weight(const std::uint8_t* record) const noexcept {
     const std::uint8_t* packets = record + base_.packets;
     const std::uint8_t* octets = record + base_.octets;
-    return {.packets = std::uint64_t{load<std::uint32_t>(packets)} + load<std::uint32_t>(packets + 4),
-            .octets = load<std::uint64_t>(octets) + load<std::uint64_t>(octets + 8)};
+    return {
+        .packets = std::uint64_t{load<std::uint32_t>(packets)} + load<std::uint32_t>(packets + 4),
+        .octets = load<std::uint64_t>(octets) + load<std::uint64_t>(octets + 8)};
 }
 
 std::size_t EncodingPlan::encode(const std::uint8_t* record, std::uint8_t* out) const noexcept {
     const std::uint8_t* const begin = out;
-    const std::size_t order =
-        (record[base_.order] & FlowOrder::kSourceIsSecond) != 0 ? 1 : 0;
+    const std::size_t order = (record[base_.order] & FlowOrder::kSourceIsSecond) != 0 ? 1 : 0;
     for (const EncodingStep& step : steps_) {
         const std::uint16_t from = step.from[order];
         switch (step.kind) {
@@ -96,35 +98,53 @@ std::uint64_t EncodingPlan::derived(const EncodingStep& step, std::uint16_t from
         return none ? load<TimeNs>(record + base_.first_ns) : value;
     };
     switch (step.kind) {
-        case EncodingStepKind::number8: return *at;
-        case EncodingStepKind::number16: return load<std::uint16_t>(at);
-        case EncodingStepKind::number32: return load<std::uint32_t>(at);
-        case EncodingStepKind::number64: return load<std::uint64_t>(at);
-        case EncodingStepKind::vlan_id: return load<std::uint16_t>(at) & 0x0fffU;
-        case EncodingStepKind::vlan_priority: return load<std::uint16_t>(at) >> 13;
-        case EncodingStepKind::high_octet: return load<std::uint16_t>(at) >> 8;
-        case EncodingStepKind::low_octet: return load<std::uint16_t>(at) & 0xffU;
-        case EncodingStepKind::dscp: return *at >> 2;
-        case EncodingStepKind::precedence: return *at >> 5;
+        case EncodingStepKind::number8:
+            return *at;
+        case EncodingStepKind::number16:
+            return load<std::uint16_t>(at);
+        case EncodingStepKind::number32:
+            return load<std::uint32_t>(at);
+        case EncodingStepKind::number64:
+            return load<std::uint64_t>(at);
+        case EncodingStepKind::vlan_id:
+            return load<std::uint16_t>(at) & 0x0fffU;
+        case EncodingStepKind::vlan_priority:
+            return load<std::uint16_t>(at) >> 13;
+        case EncodingStepKind::high_octet:
+            return load<std::uint16_t>(at) >> 8;
+        case EncodingStepKind::low_octet:
+            return load<std::uint16_t>(at) & 0xffU;
+        case EncodingStepKind::dscp:
+            return *at >> 2;
+        case EncodingStepKind::precedence:
+            return *at >> 5;
         case EncodingStepKind::total:
             return load<std::uint64_t>(at) + load<std::uint64_t>(record + step.also);
         case EncodingStepKind::total32:
             return load<std::uint32_t>(at) + load<std::uint64_t>(record + step.also);
-        case EncodingStepKind::seconds: return (time(at) / kNsPerSecond) & 0xffffffffU;
-        case EncodingStepKind::milliseconds: return time(at) / kNsPerMs;
-        case EncodingStepKind::microseconds: return ipfix::ntp_from_unix_us(time(at) / kNsPerUs);
-        case EncodingStepKind::nanoseconds: return ipfix::ntp_from_unix_ns(time(at));
-        case EncodingStepKind::duration_ms: return (time(record + step.also) - time(at)) / kNsPerMs;
-        case EncodingStepKind::duration_us: return (time(record + step.also) - time(at)) / kNsPerUs;
-        case EncodingStepKind::constant: return step.value;
+        case EncodingStepKind::seconds:
+            return (time(at) / kNsPerSecond) & 0xffffffffU;
+        case EncodingStepKind::milliseconds:
+            return time(at) / kNsPerMs;
+        case EncodingStepKind::microseconds:
+            return ipfix::ntp_from_unix_us(time(at) / kNsPerUs);
+        case EncodingStepKind::nanoseconds:
+            return ipfix::ntp_from_unix_ns(time(at));
+        case EncodingStepKind::duration_ms:
+            return (time(record + step.also) - time(at)) / kNsPerMs;
+        case EncodingStepKind::duration_us:
+            return (time(record + step.also) - time(at)) / kNsPerUs;
+        case EncodingStepKind::constant:
+            return step.value;
         case EncodingStepKind::flow_id: {
             const std::array<std::uint64_t, 2> identity = {
                 siphash24(kFlowIdKey, record, base_.key_octets),
                 load<TimeNs>(record + base_.first_ns)};
             return siphash24(kFlowIdKey, identity.data(), sizeof identity);
         }
-        case EncodingStepKind::is_multicast4: return (*at & 0xf0U) == 0xe0U ? 0x01 : 0;
-        case EncodingStepKind::is_multicast6:  // ff, then flags (T is the lowest) and scope
+        case EncodingStepKind::is_multicast4:
+            return (*at & 0xf0U) == 0xe0U ? 0x01 : 0;
+        case EncodingStepKind::is_multicast6: // ff, then flags (T is the lowest) and scope
             return *at == 0xffU ? (at[1] & 0x0fU) << 4 | (at[1] & 0x10U) >> 1 : 0;
         case EncodingStepKind::flow_direction: {
             const auto interface = load<std::uint32_t>(at);
@@ -133,14 +153,15 @@ std::uint64_t EncodingPlan::derived(const EncodingStep& step, std::uint16_t from
                 [&](const InterfaceDirection& i) { return i.interface_index == interface; });
             return known == interfaces_.end() ? 0 : known->direction;
         }
-        case EncodingStepKind::biflow_direction:  // RFC 5103 section 6.3: 0 arbitrary, 1 initiator
+        case EncodingStepKind::biflow_direction: // RFC 5103 section 6.3: 0 arbitrary, 1 initiator
             return (record[base_.order] & FlowOrder::kInitiatorKnown) != 0 ? 1 : 0;
         case EncodingStepKind::copy:
         case EncodingStepKind::mpls_label:
         case EncodingStepKind::mpls_variable:
-        case EncodingStepKind::zero: break;
+        case EncodingStepKind::zero:
+            break;
     }
     return 0;
 }
 
-}  // namespace probe
+} // namespace probe

@@ -1,57 +1,61 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// From a flow record to the octets of a data record: a flat list of steps, made once at start by record_binding.
+// From a flow record to the octets of a data record: a flat list of steps, made once at start by
+// record_binding.
 //
-// A step copies octets that already lie in network order, or turns a number around, or derives a value. Every step has
-// two places to read from, since a biflow's source may be the first or the second endpoint of its canonical key.
-// encode() reads a copy of a FlowRecord (RecordQueue) and is pure, bounded and without allocation.
+// A step copies octets that already lie in network order, or turns a number around, or derives a
+// value. Every step has two places to read from, since a biflow's source may be the first or the
+// second endpoint of its canonical key. encode() reads a copy of a FlowRecord (RecordQueue) and is
+// pure, bounded and without allocation.
 #pragma once
-
-#include "probe/exporting/session_ledger.hpp"
-#include "probe/packet/packet_batch.hpp"
-#include "probe/packet/packet_headers.hpp"
 
 #include <array>
 #include <cstdint>
 #include <string_view>
 #include <vector>
 
+#include "probe/exporting/session_ledger.hpp"
+#include "probe/packet/packet_batch.hpp"
+#include "probe/packet/packet_headers.hpp"
+
 namespace probe {
 
 enum class EncodingStepKind : std::uint8_t {
-    copy,            ///< octets in network order: addresses, ports of the key, MAC addresses
-    number8,         ///< host-order numbers of 1, 2, 4, 8 octets, written big-endian in `width` octets; a value that
-    number16,        ///< does not fit is written as the largest that does
+    copy,     ///< octets in network order: addresses, ports of the key, MAC addresses
+    number8,  ///< host-order numbers of 1, 2, 4, 8 octets, written big-endian in `width` octets; a
+              ///< value that
+    number16, ///< does not fit is written as the largest that does
     number32,
     number64,
-    vlan_id,         ///< 12 bits of a TCI
-    vlan_priority,   ///< 3 bits of a TCI
-    high_octet,      ///< of a 16-bit number: ICMP type
-    low_octet,       ///< ICMP code
-    dscp,            ///< upper six bits of the traffic class
-    precedence,      ///< upper three bits
-    total,           ///< number64 or number32 at `from` + number64 at `also`
+    vlan_id,       ///< 12 bits of a TCI
+    vlan_priority, ///< 3 bits of a TCI
+    high_octet,    ///< of a 16-bit number: ICMP type
+    low_octet,     ///< ICMP code
+    dscp,          ///< upper six bits of the traffic class
+    precedence,    ///< upper three bits
+    total,         ///< number64 or number32 at `from` + number64 at `also`
     total32,
-    seconds,         ///< times: nanoseconds since the epoch at `from`
+    seconds, ///< times: nanoseconds since the epoch at `from`
     milliseconds,
-    microseconds,    ///< NTP format, RFC 7011 section 6.1.9
-    nanoseconds,     ///< NTP format, RFC 7011 section 6.1.10
-    duration_ms,     ///< from `from` to `also`
+    microseconds, ///< NTP format, RFC 7011 section 6.1.9
+    nanoseconds,  ///< NTP format, RFC 7011 section 6.1.10
+    duration_ms,  ///< from `from` to `also`
     duration_us,
-    constant,        ///< `value`, big-endian
+    constant, ///< `value`, big-endian
     flow_id,
     is_multicast4,
     is_multicast6,
-    flow_direction,  ///< of the interface whose number is at `from`
+    flow_direction, ///< of the interface whose number is at `from`
     biflow_direction,
-    mpls_label,      ///< fixed: three octets, zero without a label
-    mpls_variable,   ///< variable length: three octets or none
-    zero,            ///< paddingOctets
+    mpls_label,    ///< fixed: three octets, zero without a label
+    mpls_variable, ///< variable length: three octets or none
+    zero,          ///< paddingOctets
 };
 
 struct EncodingStep {
     EncodingStepKind kind;
-    std::uint8_t width;                   ///< octets written (but for mpls_variable)
-    std::array<std::uint16_t, 2> from{};  ///< offset in the record; [1] when the source is the key's second endpoint
+    std::uint8_t width; ///< octets written (but for mpls_variable)
+    std::array<std::uint16_t, 2>
+        from{}; ///< offset in the record; [1] when the source is the key's second endpoint
     std::uint16_t also = 0;
     std::uint64_t value = 0;
 };
@@ -79,7 +83,8 @@ class EncodingPlan {
     EncodingPlan(const RecordBase& base, std::vector<EncodingStep> steps,
                  std::vector<InterfaceDirection> interfaces);
 
-    /// Writes the data record to `out`, which has room for octets_max(). Returns how many octets it has.
+    /// Writes the data record to `out`, which has room for octets_max(). Returns how many octets it
+    /// has.
     [[nodiscard]] std::size_t encode(const std::uint8_t* record, std::uint8_t* out) const noexcept;
 
     [[nodiscard]] RecordWeight weight(const std::uint8_t* record) const noexcept;
@@ -96,4 +101,4 @@ class EncodingPlan {
     std::size_t octets_max_ = 0;
 };
 
-}  // namespace probe
+} // namespace probe

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "probe/exporting/record_binding.hpp"
 
-#include "encoder/abstract_data_type.hpp"
-#include "probe/exporting/meterable_elements.hpp"
-#include "probe/metering/flow_record.hpp"
-
 #include <algorithm>
 #include <cstddef>
 #include <stdexcept>
 #include <utility>
+
+#include "encoder/abstract_data_type.hpp"
+#include "probe/exporting/meterable_elements.hpp"
+#include "probe/metering/flow_record.hpp"
 
 namespace probe {
 
@@ -16,8 +16,8 @@ namespace {
 
 using Kind = EncodingStepKind;
 
-// FlowRecord is no standard-layout type by the letter (its key has an empty member), but offsetof of its members is
-// well defined with the compilers the project builds with.
+// FlowRecord is no standard-layout type by the letter (its key has an empty member), but offsetof
+// of its members is well defined with the compilers the project builds with.
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Winvalid-offsetof"
 
@@ -84,21 +84,21 @@ std::string field_name(const ipfix::TemplateField& field) {
 
 const MeterableEntry& entry_of(const ipfix::TemplateDescription& description,
                                const ipfix::TemplateField& field, bool as_key) {
-    const MeterableEntry* entry =
-        find_meterable(field.element->enterprise, field.element->id);
+    const MeterableEntry* entry = find_meterable(field.element->enterprise, field.element->id);
     if (entry == nullptr) {
         fail(description, field,
-             field_name(field) + " is a known element, but a packet probe cannot meter it; "
-                                 "`parshall elements` lists those that can be metered");
+             field_name(field) +
+                 " is a known element, but a packet probe cannot meter it; "
+                 "`parshall elements` lists those that can be metered");
     }
     if (as_key && !entry->key) {
-        fail(description, field,
-             field_name(field) + " cannot be a key; move it to values");
+        fail(description, field, field_name(field) + " cannot be a key; move it to values");
     }
     if (!as_key && !entry->value) {
         fail(description, field,
-             field_name(field) + " can only be a key: as a value it would be another one for each packet; "
-                                 "move it to keys or leave it out");
+             field_name(field) +
+                 " can only be a key: as a value it would be another one for each packet; "
+                 "move it to keys or leave it out");
     }
     if (field.reverse && !entry->reverse) {
         fail(description, field, field_name(field) + " cannot be metered in reverse; leave it out");
@@ -125,17 +125,27 @@ BlockNeeds needs_of(ValueSource source, std::size_t d) {
         case ValueSource::ether_type:
         case ValueSource::hop_limit_first:
         case ValueSource::flow_direction:
-        case ValueSource::fragment_flags: needs.first_packet[d] = true; break;
+        case ValueSource::fragment_flags:
+            needs.first_packet[d] = true;
+            break;
         case ValueSource::source_mac:
         case ValueSource::destination_mac:
-        case ValueSource::mpls_label: needs.link[d] = true; break;
+        case ValueSource::mpls_label:
+            needs.link[d] = true;
+            break;
         case ValueSource::hop_limit_min:
         case ValueSource::hop_limit_max:
         case ValueSource::ip_octets_min:
-        case ValueSource::ip_octets_max: needs.range[d] = true; break;
+        case ValueSource::ip_octets_max:
+            needs.range[d] = true;
+            break;
         case ValueSource::octet_total:
-        case ValueSource::packet_total: needs.totals[d] = true; break;
-        case ValueSource::frame_octet_delta: needs.frame_octets[d] = true; break;
+        case ValueSource::packet_total:
+            needs.totals[d] = true;
+            break;
+        case ValueSource::frame_octet_delta:
+            needs.frame_octets[d] = true;
+            break;
         case ValueSource::start_seconds:
         case ValueSource::end_seconds:
         case ValueSource::start_milliseconds:
@@ -145,8 +155,11 @@ BlockNeeds needs_of(ValueSource source, std::size_t d) {
         case ValueSource::start_nanoseconds:
         case ValueSource::end_nanoseconds:
         case ValueSource::duration_milliseconds:
-        case ValueSource::duration_microseconds: needs.reverse_times = d == 1; break;
-        default: break;
+        case ValueSource::duration_microseconds:
+            needs.reverse_times = d == 1;
+            break;
+        default:
+            break;
     }
     return needs;
 }
@@ -155,7 +168,8 @@ std::uint64_t largest_in(unsigned octets) noexcept {
     return octets >= 8 ? UINT64_MAX : (std::uint64_t{1} << (8 * octets)) - 1;
 }
 
-/// Reduced-size encoding (RFC 7011 section 6.2): what the meter must promise so that no value is ever cut.
+/// Reduced-size encoding (RFC 7011 section 6.2): what the meter must promise so that no value is
+/// ever cut.
 void apply_length(const ipfix::TemplateDescription& description, const ipfix::TemplateField& field,
                   const MeterableEntry& entry, TemplateRequest& request) {
     const std::uint16_t length = field.wire_length();
@@ -163,9 +177,10 @@ void apply_length(const ipfix::TemplateDescription& description, const ipfix::Te
     switch (entry.source) {
         case ValueSource::octet_delta:
             if (length < 3) {
-                fail(description, field,
-                     field_name(field) + "[" + std::to_string(length) +
-                         "] could not hold the octets of one packet; 3 is the least, 8 the default");
+                fail(
+                    description, field,
+                    field_name(field) + "[" + std::to_string(length) +
+                        "] could not hold the octets of one packet; 3 is the least, 8 the default");
             }
             request.octets_max = std::min(request.octets_max, largest_in(length));
             return;
@@ -175,21 +190,25 @@ void apply_length(const ipfix::TemplateDescription& description, const ipfix::Te
             return;
         case ValueSource::mpls_label:
             if (length != 3 && length != ipfix::kVariableLength) {
-                fail(description, field, field_name(field) + " has 3 octets: write " + field_name(field) +
-                                             "[3], or no length for a variable one");
+                fail(description, field,
+                     field_name(field) + " has 3 octets: write " + field_name(field) +
+                         "[3], or no length for a variable one");
             }
             return;
         case ValueSource::padding:
             if (length == ipfix::kVariableLength || length > 255) {
-                fail(description, field, "paddingOctets needs a length of 1 to 255, as in paddingOctets[2]");
+                fail(description, field,
+                     "paddingOctets needs a length of 1 to 255, as in paddingOctets[2]");
             }
             return;
-        default: break;
+        default:
+            break;
     }
     if (length != full) {
         fail(description, field,
              field_name(field) + " is not kept in " + std::to_string(length) +
-                 " octets; only octetDeltaCount and packetDeltaCount can be shortened (their records are cut "
+                 " octets; only octetDeltaCount and packetDeltaCount can be shortened (their "
+                 "records are cut "
                  "before a counter outgrows its field)");
     }
 }
@@ -224,8 +243,10 @@ TemplateRequest request_of(const ipfix::TemplateDescription& description) {
         note(field, true);
         if (request.keys.has(KeyPart::icmp_type_code) && request.keys.has(KeyPart::source_port)) {
             fail(description, field,
-                 "sourceTransportPort and the ICMP type and code cannot be keys of one template, since no "
-                 "packet has both; make two templates of it, with the filters \"icmp\" or \"icmp6\" and "
+                 "sourceTransportPort and the ICMP type and code cannot be keys of one template, "
+                 "since no "
+                 "packet has both; make two templates of it, with the filters \"icmp\" or "
+                 "\"icmp6\" and "
                  "\"not icmp\" or \"not icmp6\"");
         }
     }
@@ -241,13 +262,14 @@ TemplateRequest request_of(const ipfix::TemplateDescription& description) {
     try {
         require_symmetric_key(request);
     } catch (const std::runtime_error& error) {
-        throw ipfix::ConfigError(description.file, description.line, description.column, error.what());
+        throw ipfix::ConfigError(description.file, description.line, description.column,
+                                 error.what());
     }
     try {
         const PacketFilter filter(request.filter);
     } catch (const std::exception& error) {
-        throw ipfix::ConfigError(description.file, description.filter_line, description.filter_column,
-                                 error.what());
+        throw ipfix::ConfigError(description.file, description.filter_line,
+                                 description.filter_column, error.what());
     }
     return request;
 }
@@ -261,20 +283,34 @@ class StepBuilder {
 
     [[nodiscard]] EncodingStep key_step(const MeterableEntry& entry, std::uint16_t width) const {
         switch (*entry.key) {
-            case KeyPart::source_address: return copy(width, at_.source, at_.destination);
-            case KeyPart::destination_address: return copy(width, at_.destination, at_.source);
-            case KeyPart::source_port: return copy(width, at_.source_port, at_.destination_port);
-            case KeyPart::destination_port: return copy(width, at_.destination_port, at_.source_port);
-            case KeyPart::icmp_type_code: return copy(width, at_.source_port, at_.source_port);
-            case KeyPart::source_mac: return copy(width, at_.source_mac, at_.destination_mac);
-            case KeyPart::destination_mac: return copy(width, at_.destination_mac, at_.source_mac);
-            case KeyPart::protocol: return step(Kind::number8, width, at_.protocol);
-            case KeyPart::traffic_class: return step(Kind::number8, width, at_.traffic_class);
-            case KeyPart::vlan_id: return step(Kind::vlan_id, width, at_.vlan);
-            case KeyPart::ingress_interface: return step(Kind::number32, width, at_.ingress_interface);
-            case KeyPart::flow_label: return step(Kind::number32, width, at_.flow_label);
-            case KeyPart::inner_vlan_id: return step(Kind::vlan_id, width, at_.inner_vlan);
-            case KeyPart::ether_type: return step(Kind::number16, width, at_.ether_type);
+            case KeyPart::source_address:
+                return copy(width, at_.source, at_.destination);
+            case KeyPart::destination_address:
+                return copy(width, at_.destination, at_.source);
+            case KeyPart::source_port:
+                return copy(width, at_.source_port, at_.destination_port);
+            case KeyPart::destination_port:
+                return copy(width, at_.destination_port, at_.source_port);
+            case KeyPart::icmp_type_code:
+                return copy(width, at_.source_port, at_.source_port);
+            case KeyPart::source_mac:
+                return copy(width, at_.source_mac, at_.destination_mac);
+            case KeyPart::destination_mac:
+                return copy(width, at_.destination_mac, at_.source_mac);
+            case KeyPart::protocol:
+                return step(Kind::number8, width, at_.protocol);
+            case KeyPart::traffic_class:
+                return step(Kind::number8, width, at_.traffic_class);
+            case KeyPart::vlan_id:
+                return step(Kind::vlan_id, width, at_.vlan);
+            case KeyPart::ingress_interface:
+                return step(Kind::number32, width, at_.ingress_interface);
+            case KeyPart::flow_label:
+                return step(Kind::number32, width, at_.flow_label);
+            case KeyPart::inner_vlan_id:
+                return step(Kind::vlan_id, width, at_.inner_vlan);
+            case KeyPart::ether_type:
+                return step(Kind::number16, width, at_.ether_type);
         }
         throw std::logic_error("a key part without a step");
     }
@@ -289,38 +325,52 @@ class StepBuilder {
         };
         switch (entry.source) {
             case ValueSource::traffic_class:
-                return step(Kind::number8, width, in(first, offsetof(FirstPacketBlock, traffic_class)));
+                return step(Kind::number8, width,
+                            in(first, offsetof(FirstPacketBlock, traffic_class)));
             case ValueSource::dscp:
-                return step(Kind::dscp, width, in(first, offsetof(FirstPacketBlock, traffic_class)));
+                return step(Kind::dscp, width,
+                            in(first, offsetof(FirstPacketBlock, traffic_class)));
             case ValueSource::precedence:
-                return step(Kind::precedence, width, in(first, offsetof(FirstPacketBlock, traffic_class)));
+                return step(Kind::precedence, width,
+                            in(first, offsetof(FirstPacketBlock, traffic_class)));
             case ValueSource::ingress_interface:
-                return step(Kind::number32, width, in(first, offsetof(FirstPacketBlock, ingress_interface)));
+                return step(Kind::number32, width,
+                            in(first, offsetof(FirstPacketBlock, ingress_interface)));
             case ValueSource::flow_direction:
                 return step(Kind::flow_direction, width,
                             in(first, offsetof(FirstPacketBlock, ingress_interface)));
             case ValueSource::flow_label:
-                return step(Kind::number32, width, in(first, offsetof(FirstPacketBlock, flow_label)));
+                return step(Kind::number32, width,
+                            in(first, offsetof(FirstPacketBlock, flow_label)));
             case ValueSource::icmp_type_code:
-                return step(Kind::number16, width, in(first, offsetof(FirstPacketBlock, icmp_type_code)));
+                return step(Kind::number16, width,
+                            in(first, offsetof(FirstPacketBlock, icmp_type_code)));
             case ValueSource::icmp_type:
-                return step(Kind::high_octet, width, in(first, offsetof(FirstPacketBlock, icmp_type_code)));
+                return step(Kind::high_octet, width,
+                            in(first, offsetof(FirstPacketBlock, icmp_type_code)));
             case ValueSource::icmp_code:
-                return step(Kind::low_octet, width, in(first, offsetof(FirstPacketBlock, icmp_type_code)));
+                return step(Kind::low_octet, width,
+                            in(first, offsetof(FirstPacketBlock, icmp_type_code)));
             case ValueSource::outer_vlan_id:
-                return step(Kind::vlan_id, width, in(first, offsetof(FirstPacketBlock, outer_vlan_tci)));
+                return step(Kind::vlan_id, width,
+                            in(first, offsetof(FirstPacketBlock, outer_vlan_tci)));
             case ValueSource::outer_vlan_priority:
-                return step(Kind::vlan_priority, width, in(first, offsetof(FirstPacketBlock, outer_vlan_tci)));
+                return step(Kind::vlan_priority, width,
+                            in(first, offsetof(FirstPacketBlock, outer_vlan_tci)));
             case ValueSource::inner_vlan_id:
-                return step(Kind::vlan_id, width, in(first, offsetof(FirstPacketBlock, inner_vlan_tci)));
+                return step(Kind::vlan_id, width,
+                            in(first, offsetof(FirstPacketBlock, inner_vlan_tci)));
             case ValueSource::inner_vlan_priority:
-                return step(Kind::vlan_priority, width, in(first, offsetof(FirstPacketBlock, inner_vlan_tci)));
+                return step(Kind::vlan_priority, width,
+                            in(first, offsetof(FirstPacketBlock, inner_vlan_tci)));
             case ValueSource::ether_type:
-                return step(Kind::number16, width, in(first, offsetof(FirstPacketBlock, ether_type)));
+                return step(Kind::number16, width,
+                            in(first, offsetof(FirstPacketBlock, ether_type)));
             case ValueSource::hop_limit_first:
                 return step(Kind::number8, width, in(first, offsetof(FirstPacketBlock, hop_limit)));
             case ValueSource::fragment_flags:
-                return step(Kind::number8, width, in(first, offsetof(FirstPacketBlock, fragment_flags)));
+                return step(Kind::number8, width,
+                            in(first, offsetof(FirstPacketBlock, fragment_flags)));
             case ValueSource::source_mac:
                 return step(Kind::copy, width, in(link, offsetof(LinkBlock, source_mac)));
             case ValueSource::destination_mac:
@@ -359,17 +409,25 @@ class StepBuilder {
                 return step(Kind::number64, width, layout_.frame_octets[d]);
             case ValueSource::ip_version:
                 return constant(width, family_ == IpFamily::ipv4 ? 4 : 6);
-            case ValueSource::end_reason: return step(Kind::number8, width, at_.base.end_reason);
-            case ValueSource::flow_id: return step(Kind::flow_id, width, 0);
+            case ValueSource::end_reason:
+                return step(Kind::number8, width, at_.base.end_reason);
+            case ValueSource::flow_id:
+                return step(Kind::flow_id, width, 0);
             case ValueSource::is_multicast:
-                return {.kind = family_ == IpFamily::ipv4 ? Kind::is_multicast4 : Kind::is_multicast6,
-                        .width = static_cast<std::uint8_t>(width),
-                        .from = {at_.destination, at_.source}};
-            case ValueSource::biflow_direction: return step(Kind::biflow_direction, width, 0);
-            case ValueSource::domain_id: return constant(width, context_.domain_id);
-            case ValueSource::sampling_interval: return constant(width, 1);
-            case ValueSource::padding: return step(Kind::zero, width, 0);
-            default: return time_step(entry.source, d, width);
+                return {
+                    .kind = family_ == IpFamily::ipv4 ? Kind::is_multicast4 : Kind::is_multicast6,
+                    .width = static_cast<std::uint8_t>(width),
+                    .from = {at_.destination, at_.source}};
+            case ValueSource::biflow_direction:
+                return step(Kind::biflow_direction, width, 0);
+            case ValueSource::domain_id:
+                return constant(width, context_.domain_id);
+            case ValueSource::sampling_interval:
+                return constant(width, 1);
+            case ValueSource::padding:
+                return step(Kind::zero, width, 0);
+            default:
+                return time_step(entry.source, d, width);
         }
     }
 
@@ -388,25 +446,37 @@ class StepBuilder {
         s.value = value;
         return s;
     }
-    [[nodiscard]] EncodingStep time_step(ValueSource source, std::size_t d, std::uint16_t width) const {
+    [[nodiscard]] EncodingStep time_step(ValueSource source, std::size_t d,
+                                         std::uint16_t width) const {
         const auto start = static_cast<std::uint16_t>(
-            d == 0 ? at_.base.first_ns : layout_.reverse_times + offsetof(DirectionTimesBlock, first_ns));
+            d == 0 ? at_.base.first_ns
+                   : layout_.reverse_times + offsetof(DirectionTimesBlock, first_ns));
         const auto end = static_cast<std::uint16_t>(
-            d == 0 ? at_.base.last_ns : layout_.reverse_times + offsetof(DirectionTimesBlock, last_ns));
+            d == 0 ? at_.base.last_ns
+                   : layout_.reverse_times + offsetof(DirectionTimesBlock, last_ns));
         switch (source) {
-            case ValueSource::start_seconds: return step(Kind::seconds, width, start);
-            case ValueSource::end_seconds: return step(Kind::seconds, width, end);
-            case ValueSource::start_milliseconds: return step(Kind::milliseconds, width, start);
-            case ValueSource::end_milliseconds: return step(Kind::milliseconds, width, end);
-            case ValueSource::start_microseconds: return step(Kind::microseconds, width, start);
-            case ValueSource::end_microseconds: return step(Kind::microseconds, width, end);
-            case ValueSource::start_nanoseconds: return step(Kind::nanoseconds, width, start);
-            case ValueSource::end_nanoseconds: return step(Kind::nanoseconds, width, end);
-            default: break;
+            case ValueSource::start_seconds:
+                return step(Kind::seconds, width, start);
+            case ValueSource::end_seconds:
+                return step(Kind::seconds, width, end);
+            case ValueSource::start_milliseconds:
+                return step(Kind::milliseconds, width, start);
+            case ValueSource::end_milliseconds:
+                return step(Kind::milliseconds, width, end);
+            case ValueSource::start_microseconds:
+                return step(Kind::microseconds, width, start);
+            case ValueSource::end_microseconds:
+                return step(Kind::microseconds, width, end);
+            case ValueSource::start_nanoseconds:
+                return step(Kind::nanoseconds, width, start);
+            case ValueSource::end_nanoseconds:
+                return step(Kind::nanoseconds, width, end);
+            default:
+                break;
         }
         EncodingStep s = step(
-            source == ValueSource::duration_milliseconds ? Kind::duration_ms : Kind::duration_us, width,
-            start);
+            source == ValueSource::duration_milliseconds ? Kind::duration_ms : Kind::duration_us,
+            width, start);
         s.also = end;
         return s;
     }
@@ -431,7 +501,7 @@ EncodingPlan plan_of(const ipfix::TemplateDescription& description, const StepBu
     return {offsets.base, std::move(steps), context.interfaces};
 }
 
-}  // namespace
+} // namespace
 
 RecordBinding::RecordBinding(const std::vector<ipfix::TemplateDescription>& descriptions,
                              const BindingContext& context) {
@@ -444,7 +514,7 @@ RecordBinding::RecordBinding(const std::vector<ipfix::TemplateDescription>& desc
     }
     try {
         plan_ = std::make_unique<MeteringPlan>(std::move(requests));
-    } catch (const std::runtime_error& error) {  // too many templates of a family
+    } catch (const std::runtime_error& error) { // too many templates of a family
         const ipfix::TemplateDescription& last = numbered.back();
         throw ipfix::ConfigError(last.file, last.line, last.column, error.what());
     }
@@ -461,4 +531,4 @@ RecordBinding::RecordBinding(const std::vector<ipfix::TemplateDescription>& desc
     }
 }
 
-}  // namespace probe
+} // namespace probe

@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The only place where a flow record meets Information Elements: which elements can be metered, what each asks of the
-// meter, and how its octets are made from a record. Used once, at start.
+// The only place where a flow record meets Information Elements: which elements can be metered,
+// what each asks of the meter, and how its octets are made from a record. Used once, at start.
 #pragma once
-
-#include "encoder/template_description.hpp"
-#include "encoder/template_record.hpp"
-#include "probe/exporting/encoding_plan.hpp"
-#include "probe/metering/metering_plan.hpp"
 
 #include <array>
 #include <cstdint>
 #include <memory>
 #include <span>
 #include <vector>
+
+#include "encoder/template_description.hpp"
+#include "encoder/template_record.hpp"
+#include "probe/exporting/encoding_plan.hpp"
+#include "probe/metering/metering_plan.hpp"
 
 namespace probe {
 
@@ -25,8 +25,8 @@ struct BindingContext {
 /// The templates of a configuration, bound to the meter.
 class RecordBinding {
   public:
-    /// Throws ipfix::ConfigError (file, line, column) for an element that cannot be metered, or not there (key, reverse,
-    /// family), and for a length the meter cannot keep.
+    /// Throws ipfix::ConfigError (file, line, column) for an element that cannot be metered, or not
+    /// there (key, reverse, family), and for a length the meter cannot keep.
     RecordBinding(const std::vector<ipfix::TemplateDescription>& descriptions,
                   const BindingContext& context);
 
@@ -61,4 +61,4 @@ class RecordBinding {
     std::size_t record_octets_max_ = 0;
 };
 
-}  // namespace probe
+} // namespace probe

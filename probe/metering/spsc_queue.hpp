@@ -87,7 +87,7 @@ class SpscQueue {
     }
 
     // --- anyone
-    // -----------------------------------------------------------------------------------------------
+    // ---
 
     [[nodiscard]] std::size_t capacity() const noexcept { return mask_ + 1; }
     [[nodiscard]] std::size_t element_octets() const noexcept { return element_octets_; }

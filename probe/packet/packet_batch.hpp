@@ -23,21 +23,23 @@ inline constexpr TimeNs kNsPerSecond = 1'000'000'000;
 
 inline constexpr std::size_t kCacheLineBytes = 64;
 
-/// What a frame starts with. Values are this project's own; capture_file maps the LINKTYPE_ numbers.
+/// What a frame starts with. Values are this project's own; capture_file maps the LINKTYPE_
+/// numbers.
 enum class LinkType : std::uint8_t {
     ethernet,
-    raw_ip,          ///< LINKTYPE_RAW, _IPV4, _IPV6: the IP header is first
-    linux_cooked,    ///< LINKTYPE_LINUX_SLL
-    linux_cooked_2,  ///< LINKTYPE_LINUX_SLL2
-    null_loopback,   ///< LINKTYPE_NULL and _LOOP: four octets of address family, either byte order
-    unsupported,     ///< counted, never parsed
+    raw_ip,         ///< LINKTYPE_RAW, _IPV4, _IPV6: the IP header is first
+    linux_cooked,   ///< LINKTYPE_LINUX_SLL
+    linux_cooked_2, ///< LINKTYPE_LINUX_SLL2
+    null_loopback,  ///< LINKTYPE_NULL and _LOOP: four octets of address family, either byte order
+    unsupported,    ///< counted, never parsed
 };
 
 struct PacketView {
-    const std::uint8_t* octets;      ///< first octet of the frame
-    std::uint32_t captured_octets;   ///< octets present in memory
-    std::uint32_t frame_octets;      ///< octets on the wire (>= captured_octets when cut by a snap length)
-    TimeNs time_ns;                  ///< when it was observed
+    const std::uint8_t* octets;    ///< first octet of the frame
+    std::uint32_t captured_octets; ///< octets present in memory
+    std::uint32_t
+        frame_octets; ///< octets on the wire (>= captured_octets when cut by a snap length)
+    TimeNs time_ns;   ///< when it was observed
     std::uint16_t stripped_vlan_tci; ///< outermost tag that the NIC took off, when vlan_stripped
     bool vlan_stripped;
     LinkType link;
@@ -58,11 +60,12 @@ class PacketSource {
   public:
     virtual ~PacketSource() = default;
 
-    /// Fills `batch` with up to kBurstPackets packets observed at or before `now`; 0 when there are none.
+    /// Fills `batch` with up to kBurstPackets packets observed at or before `now`; 0 when there are
+    /// none.
     [[nodiscard]] virtual std::uint32_t poll(PacketBatch& batch, TimeNs now) noexcept = 0;
 
     /// Gives the octets of the last poll back to their owner, all at once.
     virtual void release() noexcept = 0;
 };
 
-}  // namespace probe
+} // namespace probe

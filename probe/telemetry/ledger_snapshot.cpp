@@ -261,12 +261,12 @@ std::string json(const SinkSum& sink) {
         errors +=
             fmt::format("{}\"{}\":{}", e == 0 ? "" : ",", kSendErrorNames[e], l.send_errors[e]);
     }
-    return fmt::format(
-        R"({{"name":{},"offered":{},"sent":{},"queued":{},"lost":{},"messages":{},"messageOctets":{},)"
-        R"("templateRecords":{},"sessions":{},"sendErrors":{{{}}}}})",
-        json_string(sink.name), json(l.offered), json(l.sent), json(l.queued),
-        json_map(kLossReasonNames, l.lost, 0), l.messages_sent, l.message_octets_sent,
-        l.templates_sent, l.sessions, errors);
+    return fmt::format(R"({{"name":{},"offered":{},"sent":{},"queued":{},"lost":{},"messages":{},)"
+                       R"("messageOctets":{},)"
+                       R"("templateRecords":{},"sessions":{},"sendErrors":{{{}}}}})",
+                       json_string(sink.name), json(l.offered), json(l.sent), json(l.queued),
+                       json_map(kLossReasonNames, l.lost, 0), l.messages_sent,
+                       l.message_octets_sent, l.templates_sent, l.sessions, errors);
 }
 
 template <class Items, class Write>
@@ -297,8 +297,10 @@ std::string LedgerSnapshot::to_json() const {
     });
     return fmt::format(
         R"({{"received":{},"metered":{},"meteredIpOctets":{},"refused":{},"laterFragments":{},)"
-        R"("transportCut":{},"extensionChainCut":{},"flowsMade":{},"liveFlows":{},"recordsMade":{},)"
-        R"("recordsMadeTotal":{},"recordsLostQueueFull":{},"encoded":{},"collectors":{},"ports":{},"roles":{}{}}})",
+        R"("transportCut":{},"extensionChainCut":{},"flowsMade":{},"liveFlows":{},)"
+        R"("recordsMade":{},)"
+        R"("recordsMadeTotal":{},"recordsLostQueueFull":{},"encoded":{},"collectors":{},)"
+        R"("ports":{},"roles":{}{}}})",
         json(received), json(metered), metered_ip_octets, verdicts, later_fragments, transport_cut,
         extension_chain_cut, flows_made, json(RecordTally{live.flows, live.packets, live.octets}),
         json_map(kFlowEndReasonNames, records_made, 1), json(records_made_total()),

@@ -83,7 +83,9 @@ def test_what_is_no_capture_is_refused_by_name(parshall):
 
 
 def test_the_wide_templates_survive_the_malformed_ones(parshall):
-    files = [path for path in all_files() if is_capture(path) and path.relative_to(harness.shared_captures()).parts[0] in ('tcpdump', 'suricata-verify', 'pcapplusplus')]
+    folders = ('tcpdump', 'suricata-verify', 'pcapplusplus')
+    files = [path for path in all_files()
+             if is_capture(path) and path.relative_to(harness.shared_captures()).parts[0] in folders]
     no_faults(read_all(parshall, batches_of(files), '-t', 'wide'))
 
 

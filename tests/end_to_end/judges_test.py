@@ -49,7 +49,8 @@ def test_every_message_over_udp_tcp_and_in_files_is_strictly_right(parshall, scr
             for name, octets in (('udp', udp.end()), ('tcp', messages.split(streams[0])),
                                  ('file', messages.split(file.read_bytes()))):
                 session = messages.read(octets)
-                assert session.data_records == wanted, f'{capture.name} {templates} {name}: {session.data_records} records, {wanted} in JSON'
+                assert session.data_records == wanted, \
+                    f'{capture.name} {templates} {name}: {session.data_records} records, {wanted} in JSON'
                 if name == 'udp':
                     assert session.longest <= 65535 - 28
 

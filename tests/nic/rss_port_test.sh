@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
-# A PCI port: parshall drives a virtio NIC with two RSS queues in a QEMU guest, two workers poll one queue each, and 1,000
-# biflows come from outside. Every flow must be one record with exactly the packets and octets of both directions (so none
-# is split over the queues), both queues must have had their part, the ledger must close, and a collector in the guest
-# (nfcapd over UDP) must have the same sums.    rss_port_test.sh [PARSHALL]
+# A PCI port: parshall drives a virtio NIC with two RSS queues in a QEMU guest, two workers poll one queue each, and
+# 1,000 biflows come from outside. Every flow must be one record with exactly the packets and octets of both directions
+# (so none is split over the queues), both queues must have had their part, the ledger must close, and a collector in
+# the guest (nfcapd over UDP) must have the same sums.    rss_port_test.sh [PARSHALL]
 set -euo pipefail
 root=$(cd "$(dirname "$0")/../.." && pwd)
 parshall=$(realpath "${1:-$root/build/probe/parshall}")
@@ -21,8 +21,10 @@ clean_up() {
 }
 trap clean_up EXIT
 
-"$root/tests/support/traffic.py" --flows 1000 --seed 7 --reply-share 1 --pcap "$share/traffic.pcap" --truth "$share/truth.csv"
-"$root/scripts/nic_guest" --tap "$tap" --share "$share" --cpus 3 --limit 240 "$root/tests/nic/rss_port_guest.sh $parshall" &
+"$root/tests/support/traffic.py" --flows 1000 --seed 7 --reply-share 1 \
+    --pcap "$share/traffic.pcap" --truth "$share/truth.csv"
+"$root/scripts/nic_guest" --tap "$tap" --share "$share" --cpus 3 --limit 240 \
+    "$root/tests/nic/rss_port_guest.sh $parshall" &
 guest=$!
 
 show() {
@@ -39,7 +41,8 @@ until [ -e "$share/ready" ]; do
     sleep 0.1
 done
 # Slow enough for an emulated machine: what is lost before the port is not what this test is about.
-tcpreplay --quiet --intf1="$tap" --pps=1500 "$share/traffic.pcap" >"$share/tcpreplay.log" 2>&1 || show "tcpreplay failed"
+tcpreplay --quiet --intf1="$tap" --pps=1500 "$share/traffic.pcap" >"$share/tcpreplay.log" 2>&1 ||
+    show "tcpreplay failed"
 touch "$share/sent"
 status=0
 wait "$guest" || status=$?

@@ -16,7 +16,8 @@ const char* const kUniflow6 = R"(templates:
   - name: uniflow6
     keys: [sourceIPv6Address, destinationIPv6Address, protocolIdentifier, sourceTransportPort,
            destinationTransportPort]
-    values: [flowStartNanoseconds, flowEndNanoseconds, packetDeltaCount, octetDeltaCount, flowEndReason]
+    values: [flowStartNanoseconds, flowEndNanoseconds, packetDeltaCount, octetDeltaCount,
+        flowEndReason]
 )";
 
 std::vector<ipfix::TemplateDescription> templates(bool biflow) {

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-3-Clause
-"""Compares exported records with the truth of traffic.py, exactly: packets and IP octets of each direction of each flow.
+"""Compares exported records with the truth of traffic.py, exactly: packets and IP octets of each flow's directions.
 
     compare_flows.py TRUTH.csv RECORDS.json [--one-record]
 
-RECORDS are JSON Lines with IANA's element names (parshall's own, or of fixbuf_listener). Several records of one flow are
-added up; --one-record refuses that: a biflow that was split over queues comes as two. Uniflow and biflow
+RECORDS are JSON Lines with IANA's element names (parshall's own, or of fixbuf_listener). Several records of one flow
+are added up; --one-record refuses that: a biflow that was split over queues comes as two. Uniflow and biflow
 records are both understood. Exit code 1 on any difference; the first ones are shown.
 """
 import csv

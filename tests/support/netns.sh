@@ -25,9 +25,24 @@ netns_begin() {
         return 77
     fi
     ip netns delete "$netns_prefix-probe"
+    NETNS_PLAIN=
+    mountpoint -q / || NETNS_PLAIN=yes
+    export NETNS_PLAIN
     trap netns_end EXIT
     trap 'exit 130' INT
     trap 'exit 143' TERM
+}
+
+# netns_enter REAL_NAME command ... : "ip netns exec" also remounts /sys, but needs a / that is a mount point, which a
+# chroot has not. NETNS_PLAIN is exported for test programs that enter the namespaces themselves.
+netns_enter() {
+    local name=$1
+    shift
+    if [ -n "$NETNS_PLAIN" ]; then
+        nsenter --net="/run/netns/$name" -- "$@"
+    else
+        ip netns exec "$name" "$@"
+    fi
 }
 
 netns_name() { echo "$netns_prefix-$1"; }
@@ -38,10 +53,10 @@ netns_add() {
     ip netns add "$name"
     netns_made+=("$name")
     # Accept router solicitations, duplicate address detection and MLD reports would be packets nobody sent.
-    ip netns exec "$name" sysctl -qw net.ipv6.conf.all.accept_ra=0 net.ipv6.conf.default.accept_ra=0 \
+    netns_enter "$name" sysctl -qw net.ipv6.conf.all.accept_ra=0 net.ipv6.conf.default.accept_ra=0 \
         net.ipv6.conf.default.accept_dad=0 net.ipv6.conf.default.router_solicitations=0 \
         net.ipv6.conf.default.addr_gen_mode=1 2>/dev/null || true
-    ip -n "$name" link set lo up
+    netns_enter "$name" ip link set lo up
 }
 
 netns_link() {
@@ -52,16 +67,16 @@ netns_link() {
         peer name "$4" netns "$b" numtxqueues 2 numrxqueues 2
     netns_quiet "$a" "$2"
     netns_quiet "$b" "$4"
-    ip -n "$a" link set "$2" up
-    ip -n "$b" link set "$4" up
+    netns_enter "$a" ip link set "$2" up
+    netns_enter "$b" ip link set "$4" up
 }
 
 # An interface that neither joins nor splits packets, fills in every checksum and says nothing by itself.
 netns_quiet() {
-    ip netns exec "$1" ethtool -K "$2" tx off rx off tso off gso off gro off >/dev/null 2>&1 || true
-    ip netns exec "$1" sysctl -qw "net.ipv6.conf.$2.accept_dad=0" "net.ipv6.conf.$2.router_solicitations=0" \
+    netns_enter "$1" ethtool -K "$2" tx off rx off tso off gso off gro off >/dev/null 2>&1 || true
+    netns_enter "$1" sysctl -qw "net.ipv6.conf.$2.accept_dad=0" "net.ipv6.conf.$2.router_solicitations=0" \
         "net.ipv6.conf.$2.addr_gen_mode=1" 2>/dev/null || true
-    ip -n "$1" link set "$2" multicast off
+    netns_enter "$1" ip link set "$2" multicast off
 }
 
 netns_addresses() {
@@ -70,8 +85,8 @@ netns_addresses() {
     name=$(netns_name "$where")
     for address in "$@"; do
         case $address in
-            *:*) ip -n "$name" address add "$address" dev "$interface" nodad ;;
-            *) ip -n "$name" address add "$address" dev "$interface" ;;
+            *:*) netns_enter "$name" ip address add "$address" dev "$interface" nodad ;;
+            *) netns_enter "$name" ip address add "$address" dev "$interface" ;;
         esac
     done
 }
@@ -80,14 +95,19 @@ netns_run() {
     local name
     name=$(netns_name "$1")
     shift
-    ip netns exec "$name" "$@"
+    netns_enter "$name" "$@"
 }
 
 netns_background() {
     local name
     name=$(netns_name "$1")
     shift
-    ip netns exec "$name" "$@" &
+    # exec: the process id is the program's own.
+    if [ -n "$NETNS_PLAIN" ]; then
+        exec nsenter --net="/run/netns/$name" -- "$@" &
+    else
+        exec ip netns exec "$name" "$@" &
+    fi
     netns_pid=$!
     netns_pids+=("$netns_pid")
 }
@@ -97,7 +117,7 @@ netns_wait_port() {
     name=$(netns_name "$1")
     [ "$kind" = tcp ] && option=-Hltn || option=-Hlun
     while [ "$tries" -gt 0 ]; do
-        if ip netns exec "$name" ss $option 2>/dev/null | awk '{print $4}' | grep -q ":$port\$"; then return 0; fi
+        if netns_enter "$name" ss $option 2>/dev/null | awk '{print $4}' | grep -q ":$port\$"; then return 0; fi
         tries=$((tries - 1))
         sleep 0.1
     done
@@ -106,9 +126,8 @@ netns_wait_port() {
 }
 
 netns_packets() {
-    ip netns exec "$(netns_name "$1")" cat "/sys/class/net/$2/statistics/rx_packets" 2>/dev/null ||
-        ip -n "$(netns_name "$1")" -s -j link show "$2" | python3 -c \
-            'import json, sys; print(json.load(sys.stdin)[0]["stats64"]["rx"]["packets"])'
+    netns_run "$1" ip -s -j link show "$2" | python3 -c \
+        'import json, sys; print(json.load(sys.stdin)[0]["stats64"]["rx"]["packets"])'
 }
 
 netns_at_exit() { netns_exit_commands+=("$1"); }

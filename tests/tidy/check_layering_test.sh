@@ -16,9 +16,14 @@ expect_clean() {
     "$check" "$tree" >"$tree.out" || { echo "the clean tree is refused:"; cat "$tree.out"; exit 1; }
 }
 
-expect_violation() { # expect_violation PATH WHAT: exactly this file is refused, for this reason; then it is removed
+# expect_violation PATH WHAT: exactly this file is refused, for this reason; then it is removed
+expect_violation() {
     if "$check" "$tree" >"$tree.out"; then echo "not found: $1 ($2)"; exit 1; fi
-    grep -q "^$1:[0-9]*: .*$2" "$tree.out" || { echo "$1 is refused for another reason than '$2':"; cat "$tree.out"; exit 1; }
+    if ! grep -q "^$1:[0-9]*: .*$2" "$tree.out"; then
+        echo "$1 is refused for another reason than '$2':"
+        cat "$tree.out"
+        exit 1
+    fi
     [ "$(wc -l <"$tree.out")" = 1 ] || { echo "more than one violation:"; cat "$tree.out"; exit 1; }
     rm "$tree/$1"
     expect_clean

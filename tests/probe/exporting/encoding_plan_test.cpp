@@ -336,7 +336,8 @@ TEST_CASE("a biflow names its source also where the canonical key has it second"
     for (const bool from_the_larger : {false, true}) {
         MeterBench bench(R"(templates:
   - name: t
-    keys: [sourceMacAddress, destinationMacAddress, sourceIPv4Address, destinationIPv4Address, sourceTransportPort,
+    keys: [sourceMacAddress, destinationMacAddress, sourceIPv4Address, destinationIPv4Address,
+        sourceTransportPort,
            destinationTransportPort, ingressInterface, dot1qCustomerVlanId, ethernetType]
     values: [reversePacketDeltaCount, isMulticast]
 )");

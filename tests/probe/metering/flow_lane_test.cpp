@@ -386,7 +386,8 @@ TEST_CASE("a record is cut before a short counter outgrows its field", "[meterin
     constexpr const char* kShort = R"(templates:
   - name: short
     keys: [sourceIPv4Address, destinationIPv4Address]
-    values: ["packetDeltaCount[1]", "octetDeltaCount[3]", "reversePacketDeltaCount[1]", "reverseOctetDeltaCount[3]",
+    values: ["packetDeltaCount[1]", "octetDeltaCount[3]", "reversePacketDeltaCount[1]",
+        "reverseOctetDeltaCount[3]",
              packetTotalCount, flowEndReason]
 )";
     SECTION("packets") {

@@ -184,10 +184,10 @@ TEST_CASE("the object for programs has every counter", "[telemetry]") {
     LedgerSnapshot s = sound();
     s.sinks[0].name = "json:a\"b\\c\n";
     const std::string json = s.to_json();
-    CHECK(
-        json.substr(0, 169) ==
-        R"({"received":{"packets":100,"octets":10000},"metered":{"packets":80,"octets":8000},"meteredIpOctets":7000,)"
-        R"("refused":{"ignored_arp":{"packets":12,"octets":1200},"ignored_l)");
+    CHECK(json.substr(0, 169) ==
+          R"({"received":{"packets":100,"octets":10000},"metered":{"packets":80,"octets":8000},)"
+          R"("meteredIpOctets":7000,)"
+          R"("refused":{"ignored_arp":{"packets":12,"octets":1200},"ignored_l)");
     for (std::size_t v = 1; v < kParseVerdicts; ++v) {
         CHECK_THAT(json,
                    Catch::Contains("\"" + std::string(kParseVerdictNames[v]) + "\":{\"packets\":"));
