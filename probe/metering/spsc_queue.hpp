@@ -41,8 +41,7 @@ class SpscQueue {
     SpscQueue(const SpscQueue&) = delete;
     SpscQueue& operator=(const SpscQueue&) = delete;
 
-    // --- producer
-    // ---------------------------------------------------------------------------------------------
+    // --- producer ---
 
     /// Where the next element goes, or nullptr when the queue is full. Write it, then call
     /// publish().
@@ -67,8 +66,7 @@ class SpscQueue {
         return static_cast<std::size_t>(mask_ + 1 - (producer_.tail - producer_.head_seen));
     }
 
-    // --- consumer
-    // ---------------------------------------------------------------------------------------------
+    // --- consumer ---
 
     /// The oldest element, or nullptr when the queue is empty. Read it, then call pop().
     [[nodiscard]] const std::uint8_t* front() noexcept {
@@ -86,8 +84,7 @@ class SpscQueue {
         head_.store(consumer_.head, std::memory_order_release); // C2, pairs with P2
     }
 
-    // --- anyone
-    // ---
+    // --- anyone ---
 
     [[nodiscard]] std::size_t capacity() const noexcept { return mask_ + 1; }
     [[nodiscard]] std::size_t element_octets() const noexcept { return element_octets_; }
