@@ -12,6 +12,7 @@
 #include "probe/commands/signal_thread.hpp"
 #include "probe/config/command_line.hpp"
 #include "probe/lcores/lcore_plan.hpp"
+#include "probe/packet/packet_filter.hpp"
 
 namespace {
 
@@ -38,6 +39,9 @@ int guarded(const probe::CommandLine& words, probe::SignalThread& signals) {
         probe::tell_operator(error.what());
         return probe::kExitConfiguration;
     } catch (const probe::LcorePlanError& error) {
+        probe::tell_operator(error.what());
+        return probe::kExitConfiguration;
+    } catch (const probe::FilterError& error) {
         probe::tell_operator(error.what());
         return probe::kExitConfiguration;
     } catch (const std::invalid_argument& error) { // the operator's words

@@ -54,8 +54,7 @@ class FlowLane {
   public:
     virtual ~FlowLane() = default;
 
-    // --- the worker
-    // -------------------------------------------------------------------------------------------
+    // --- the worker ---
 
     /// Meters a burst; every packet gets exactly one MeterVerdict in the ledger.
     virtual void meter(const LaneBurst& burst) noexcept = 0;
@@ -72,8 +71,7 @@ class FlowLane {
     [[nodiscard]] virtual LiveTotals live_totals() const noexcept = 0;
     [[nodiscard]] virtual bool selfcheck() const noexcept = 0;
 
-    // --- housekeeping
-    // -----------------------------------------------------------------------------------------
+    // --- housekeeping ---
 
     /// Looks at the published fields of slots [from, to) and tells the owner those that look
     /// expired at `now`. Returns where it stopped: `to`, or earlier when the owner has not kept up.
@@ -81,8 +79,7 @@ class FlowLane {
                                             TimeNs now) noexcept = 0;
     [[nodiscard]] virtual std::size_t slots_used() const noexcept = 0;
 
-    // --- the exporter
-    // -----------------------------------------------------------------------------------------
+    // --- the exporter ---
 
     /// Finished records: copies of FlowRecord with its blocks (RecordLayout), end_reason set.
     [[nodiscard]] virtual SpscQueue& records() noexcept = 0;

@@ -114,9 +114,9 @@ struct DirectionTimesBlock {
     TimeNs last_ns;
 };
 
-// --- what housekeeping may read
-// ------------------------------------------------------------------------------- std::atomic_ref
-// needs an lvalue of non-const type in C++20, so the cast away of const stays in these three.
+// --- what housekeeping may read ---
+// std::atomic_ref needs an lvalue of non-const type in C++20, so the cast away of const stays in
+// these three.
 
 template <class Record>
 [[nodiscard]] TimeNs published_first(const Record& record) noexcept {

@@ -49,7 +49,7 @@ class FlowTable {
         siphash24_burst<sizeof(Key)>(hash_key_, keys, count, hashes);
     }
     [[nodiscard]] std::uint64_t hash_of(const Key& key) const noexcept {
-        return siphash24(hash_key_, &key, sizeof(Key));
+        return siphash24_fixed<sizeof(Key)>(hash_key_, &key);
     }
 
     /// Where each key's flow probably is, with its record on the way into the cache: kNoSlot where

@@ -16,8 +16,22 @@ namespace hn = hwy::HWY_NAMESPACE;
 using D = hn::ScalableTag<std::uint64_t>;
 using V = hn::Vec<D>;
 
+// AVX-512 rotates in one instruction; narrower vectors do so by whole octets only, as a shuffle.
 template <int kBits>
 HWY_INLINE V rotate_left(V v) {
+#if HWY_TARGET > HWY_AVX3
+    const D d;
+    if constexpr (kBits == 32) {
+        const hn::Repartition<std::uint32_t, D> halves;
+        return hn::BitCast(d, hn::Shuffle2301(hn::BitCast(halves, v)));
+    } else if constexpr (kBits == 16) {
+        const hn::Repartition<std::uint8_t, D> octets;
+        alignas(16) static constexpr std::uint8_t kOrder[16] = {6,  7,  0, 1, 2,  3,  4,  5,
+                                                                14, 15, 8, 9, 10, 11, 12, 13};
+        return hn::BitCast(
+            d, hn::TableLookupBytes(hn::BitCast(octets, v), hn::LoadDup128(octets, kOrder)));
+    }
+#endif
     return hn::RotateRight<64 - kBits>(v);
 }
 
@@ -101,8 +115,8 @@ template <std::size_t kWords>
 HWY_INLINE void hash_burst(const SipKey& key, const void* keys, std::size_t count,
                            std::uint64_t* out) {
     const D d;
-    const std::size_t pair = 2 * hn::Lanes(d);
     const auto* at = static_cast<const unsigned char*>(keys);
+    const std::size_t pair = 2 * hn::Lanes(d);
     constexpr std::size_t kPairMax = 2 * HWY_MAX_BYTES / 8;
     HWY_ALIGN std::uint64_t some[kPairMax * kWords];
     std::size_t i = 0;
@@ -121,7 +135,7 @@ HWY_INLINE void hash_burst(const SipKey& key, const void* keys, std::size_t coun
     }
     const std::size_t left = count - i;
     if (left == 1) {
-        out[i] = siphash24(key, at + i * kWords * 8, kWords * 8);
+        out[i] = siphash24_fixed<kWords * 8>(key, at + i * kWords * 8);
         return;
     }
     HWY_ALIGN std::uint64_t hashes[kPairMax];

@@ -49,10 +49,11 @@ std::uint32_t ReceiveQueue::poll(PacketBatch& batch, TimeNs now) noexcept {
     std::uint64_t octets = 0;
     std::uint64_t cut = 0;
     for (std::uint32_t i = 0; i < held_; ++i) {
-        const PacketView view = view_of(*received[i], now, ingress_interface_);
-        octets += view.frame_octets;
+        // built in its place: a copy would read the view before its stores have left the store
+        // buffer
+        batch.packets[i] = view_of(*received[i], now, ingress_interface_);
+        octets += batch.packets[i].frame_octets;
         cut += received[i]->nb_segs > 1 ? 1U : 0U;
-        batch.packets[i] = view;
     }
     add(packets_, held_);
     add(octets_, octets);
