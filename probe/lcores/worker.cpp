@@ -111,8 +111,9 @@ void Worker::meter(const PacketBatch& batch) noexcept {
 
 /// Parses the burst and sorts it into lanes; what is not IP, or is broken, is settled here.
 void Worker::parse(const PacketBatch& batch) noexcept {
-    lane_packets_ = {};
     std::uint64_t octets = 0;
+    std::uint32_t ipv4 = 0;
+    std::uint32_t ipv6 = 0;
     for (std::uint32_t i = 0; i < batch.size; ++i) {
         const PacketView& packet = batch.packets[i];
         PacketHeaders& headers = headers_[i];
@@ -122,8 +123,11 @@ void Worker::parse(const PacketBatch& batch) noexcept {
             ledger_.parse[static_cast<std::size_t>(verdict)].add(1, packet.frame_octets);
             continue;
         }
-        const auto f = static_cast<std::size_t>(headers.family);
-        positions_[f][lane_packets_[f]++] = static_cast<std::uint8_t>(i);
+        // Written to both lists and counted in one: which family comes next is nobody's guess.
+        positions_[0][ipv4] = static_cast<std::uint8_t>(i);
+        positions_[1][ipv6] = static_cast<std::uint8_t>(i);
+        ipv4 += headers.family == IpFamily::ipv4 ? 1U : 0U;
+        ipv6 += headers.family == IpFamily::ipv6 ? 1U : 0U;
         if (headers.is_fragment || headers.transport_cut || headers.extension_chain_cut)
             [[unlikely]] {
             ledger_.later_fragments.add(headers.is_fragment && headers.fragment_offset != 0 ? 1
@@ -132,6 +136,7 @@ void Worker::parse(const PacketBatch& batch) noexcept {
             ledger_.extension_chain_cut.add(headers.extension_chain_cut ? 1 : 0);
         }
     }
+    lane_packets_ = {ipv4, ipv6};
     ledger_.received.add(batch.size, octets);
 }
 

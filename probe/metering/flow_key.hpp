@@ -197,6 +197,12 @@ static_assert(offsetof(Ipv4Key, source_port_be) == 8 && offsetof(Ipv4Key, protoc
     return (tail & ~std::uint64_t{0xffffffff}) | std::rotl(static_cast<std::uint32_t>(tail), 16);
 }
 
+/// `b` where `choose` is all ones, `a` where it is all zeros.
+[[nodiscard]] constexpr std::uint64_t select(std::uint64_t choose, std::uint64_t a,
+                                             std::uint64_t b) noexcept {
+    return a ^ ((a ^ b) & choose);
+}
+
 /// Exchanges the endpoints when they stand in the wrong order; any total order will do, as long as
 /// both directions agree on it. Which way a packet goes is as good as random, so nothing branches.
 template <class Key>
@@ -210,18 +216,20 @@ template <class Key>
         const std::uint64_t a = (w[0] & 0xffffffff) << 16 | source_port;
         const std::uint64_t b = w[0] >> 32 << 16 | destination_port;
         reversed = a > b;
-        w[0] = reversed ? std::rotl(w[0], 32) : w[0];
+        w[0] = select(0 - std::uint64_t{reversed}, w[0], std::rotl(w[0], 32));
     } else {
-        const bool first_equal = w[0] == w[2];
-        const bool both_equal = first_equal && w[1] == w[3];
-        reversed =
-            both_equal ? source_port > destination_port : (first_equal ? w[1] > w[3] : w[0] > w[2]);
+        // as one number of 144 bits: source less destination, and its borrow
+        const std::uint64_t low = std::uint64_t{source_port > destination_port};
+        const std::uint64_t middle =
+            std::uint64_t{w[1] > w[3]} | (std::uint64_t{w[1] == w[3]} & low);
+        reversed = (std::uint64_t{w[0] > w[2]} | (std::uint64_t{w[0] == w[2]} & middle)) != 0;
+        const std::uint64_t exchange = 0 - std::uint64_t{reversed};
         const std::array<std::uint64_t, 4> as_is = {w[0], w[1], w[2], w[3]};
         for (std::size_t i = 0; i < 4; ++i) {
-            w[i] = reversed ? as_is[i ^ 2U] : as_is[i];
+            w[i] = select(exchange, as_is[i], as_is[i ^ 2U]);
         }
     }
-    w[kTail] = reversed ? exchange_ports(w[kTail]) : w[kTail];
+    w[kTail] = select(0 - std::uint64_t{reversed}, w[kTail], exchange_ports(w[kTail]));
     return reversed;
 }
 

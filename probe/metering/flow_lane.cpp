@@ -55,18 +55,30 @@ class FlowLaneOf final : public FlowLane {
     }
 
     void meter(const LaneBurst& burst) noexcept override {
-        tallies_ = {};
-        metered_ip_octets_ = 0;
-        make_keys(burst);
-        if (keyed_ != 0) {
-            table_.hash_burst(keys_.data(), keyed_, hashes_.data());
-            table_.lookup_burst(hashes_.data(), keyed_, slots_.data());
-            for (std::uint32_t i = 0; i < keyed_; ++i) {
+        refused_ = {};
+        const std::uint32_t keyed = make_keys(burst);
+        // Sums of a burst live in registers: a member would be stored and loaded for every packet.
+        BurstTally metered;
+        std::uint64_t metered_ip_octets = 0;
+        if (keyed != 0) {
+            table_.hash_burst(keys_.data(), keyed, hashes_.data());
+            table_.lookup_burst(hashes_.data(), keyed, slots_.data());
+            for (std::uint32_t i = 0; i < keyed; ++i) {
                 const PacketView& packet = burst.batch.packets[positions_[i]];
-                count(account(i, packet, burst.headers[positions_[i]]), packet);
+                const PacketHeaders& headers = burst.headers[positions_[i]];
+                const MeterVerdict verdict = account(i, packet, headers);
+                if (verdict == MeterVerdict::metered) [[likely]] {
+                    ++metered.packets;
+                    metered.octets += packet.frame_octets;
+                    metered_ip_octets += headers.ip_octets;
+                } else {
+                    refuse(verdict, packet);
+                }
             }
         }
-        settle_tallies();
+        ledger_.metered.add(metered.packets, metered.octets);
+        ledger_.metered_ip_octets.add(metered_ip_octets);
+        settle_refusals();
     }
 
     std::uint32_t expire(TimeNs now, std::uint32_t budget) noexcept override {
@@ -142,24 +154,26 @@ class FlowLaneOf final : public FlowLane {
 
   private:
     /// Stage 1: which template takes each packet, and its key.
-    void make_keys(const LaneBurst& burst) noexcept {
-        keyed_ = 0;
+    [[nodiscard]] std::uint32_t make_keys(const LaneBurst& burst) noexcept {
+        std::uint32_t keyed = 0;
+        const KeyRecipe<Key>* const recipes = recipes_.data();
         for (const std::uint8_t position : burst.positions) {
             const PacketView& packet = burst.batch.packets[position];
             const PacketHeaders& headers = burst.headers[position];
             if (filter_ != nullptr && !passes_filter(packet, headers)) {
-                count(MeterVerdict::ignored_by_filter, packet);
+                refuse(MeterVerdict::ignored_by_filter, packet);
                 continue;
             }
             const std::uint8_t number = plan_.select(packet, headers);
             if (number == LanePlan::kNoTemplate) {
-                count(MeterVerdict::ignored_no_template, packet);
+                refuse(MeterVerdict::ignored_no_template, packet);
                 continue;
             }
-            reversed_[keyed_] = make_flow_key(packet, headers, recipes_[number], keys_[keyed_]);
-            positions_[keyed_] = position;
-            ++keyed_;
+            reversed_[keyed] = make_flow_key(packet, headers, recipes[number], keys_[keyed]);
+            positions_[keyed] = position;
+            ++keyed;
         }
+        return keyed;
     }
 
     [[nodiscard]] bool passes_filter(const PacketView& packet,
@@ -196,7 +210,6 @@ class FlowLaneOf final : public FlowLane {
         if (lane_template.tcp_end && timeouts_.tcp_end != kNever) {
             follow_tcp(record, headers.tcp_control_bits, direction, lane_template.biflow);
         }
-        metered_ip_octets_ += headers.ip_octets;
         return MeterVerdict::metered;
     }
 
@@ -328,19 +341,16 @@ class FlowLaneOf final : public FlowLane {
         records_.publish();
     }
 
-    void count(MeterVerdict verdict, const PacketView& packet) noexcept {
-        BurstTally& tally = tallies_[static_cast<std::size_t>(verdict)];
+    void refuse(MeterVerdict verdict, const PacketView& packet) noexcept {
+        BurstTally& tally = refused_[static_cast<std::size_t>(verdict)];
         ++tally.packets;
         tally.octets += packet.frame_octets;
     }
 
-    void settle_tallies() noexcept {
-        const BurstTally& metered = tallies_[static_cast<std::size_t>(MeterVerdict::metered)];
-        ledger_.metered.add(metered.packets, metered.octets);
-        ledger_.metered_ip_octets.add(metered_ip_octets_);
+    void settle_refusals() noexcept {
         for (std::size_t v = 1; v < kMeterVerdicts; ++v) {
-            if (tallies_[v].packets != 0) {
-                ledger_.meter[v].add(tallies_[v].packets, tallies_[v].octets);
+            if (refused_[v].packets != 0) {
+                ledger_.meter[v].add(refused_[v].packets, refused_[v].octets);
             }
         }
         tell_live_flows();
@@ -364,9 +374,7 @@ class FlowLaneOf final : public FlowLane {
     std::size_t flush_cursor_ = 0;
 
     // one burst's way through the stages
-    std::uint32_t keyed_ = 0;
-    std::uint64_t metered_ip_octets_ = 0;
-    std::array<BurstTally, kMeterVerdicts> tallies_{};
+    std::array<BurstTally, kMeterVerdicts> refused_{}; ///< by verdict; [metered] stays unused
     alignas(kCacheLineBytes) std::array<Key, kBurstPackets> keys_;
     std::array<std::uint64_t, kBurstPackets> hashes_;
     std::array<std::int32_t, kBurstPackets> slots_;
