@@ -17,9 +17,9 @@ constexpr int kMessagesPerStep = 64;
 constexpr TimeNs kAnswerWait = 100 * kNsPerMs;
 
 /// Pacing over UDP, see the header.
-constexpr std::size_t kPaceBurstOctets = 32 * 1024;
-constexpr std::size_t kPaceMinOctetsPerMs = 4 * 1024;
-constexpr std::size_t kPaceMaxOctetsPerMs = 64 * 1024;
+constexpr std::size_t kPaceBurstOctets = std::size_t{32} * 1024;
+constexpr std::size_t kPaceMinOctetsPerMs = std::size_t{4} * 1024;
+constexpr std::size_t kPaceMaxOctetsPerMs = std::size_t{64} * 1024;
 constexpr std::size_t kPaceSpreadMs = 200;
 
 /// Rounded up: a flow that ended in this second must not end after its message's Export Time.

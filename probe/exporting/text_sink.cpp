@@ -16,7 +16,7 @@
 namespace probe {
 namespace {
 
-constexpr std::size_t kFlushOctets = 64 * 1024;
+constexpr std::size_t kFlushOctets = std::size_t{64} * 1024;
 constexpr mode_t kFileMode = 0644;
 
 } // namespace

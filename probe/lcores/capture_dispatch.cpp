@@ -17,6 +17,7 @@ constexpr SipKey kDispatchKey{0x6469737061746368ULL, 0x6279616464726573ULL};
 
 /// The same for both directions; 0 for what is not IP.
 std::uint64_t address_pair_hash(const PacketView& packet) noexcept {
+    // NOLINTNEXTLINE(cppcoreguidelines-pro-type-member-init): parse_packet
     PacketHeaders headers;
     if (parse_packet(packet, headers) != ParseVerdict::metered) {
         return 0;

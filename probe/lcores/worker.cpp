@@ -49,6 +49,7 @@ std::uint32_t flow_index_memory_mb(const MeteringPlan& plan, const MeteringOptio
     return static_cast<std::uint32_t>((octets + octets / 8) >> 20) + kSpareMb;
 }
 
+// NOLINTNEXTLINE(cppcoreguidelines-pro-type-member-init): a burst's arrays, filled by parse()
 Worker::Worker(const MeteringPlan& plan, const MeteringOptions& metering,
                const WorkerOptions& options, std::vector<PacketSource*> sources)
     : sources_(std::move(sources)) {

@@ -34,6 +34,7 @@ class FlowLaneOf final : public FlowLane {
   public:
     using Record = FlowRecord<Key>;
 
+    // NOLINTNEXTLINE(cppcoreguidelines-pro-type-member-init): a burst's arrays
     FlowLaneOf(const LanePlan& plan, const LaneOptions& options, MeteringLedger& ledger)
         : plan_(plan),
           layout_(plan.layout()),
@@ -62,7 +63,10 @@ class FlowLaneOf final : public FlowLane {
         std::uint64_t metered_ip_octets = 0;
         if (keyed != 0) {
             table_.hash_burst(keys_.data(), keyed, hashes_.data());
-            table_.lookup_burst(hashes_.data(), keyed, slots_.data());
+            if (table_.lookup_burst(hashes_.data(), keyed, slots_.data()) != 0) {
+                choose_victims(
+                    table_.resolve_burst(keys_.data(), hashes_.data(), keyed, slots_.data()));
+            }
             for (std::uint32_t i = 0; i < keyed; ++i) {
                 const PacketView& packet = burst.batch.packets[positions_[i]];
                 const PacketHeaders& headers = burst.headers[positions_[i]];
@@ -83,16 +87,14 @@ class FlowLaneOf final : public FlowLane {
 
     std::uint32_t expire(TimeNs now, std::uint32_t budget) noexcept override {
         std::uint32_t looked_at = 0;
-        while (looked_at < budget && records_.free_places() != 0) {
-            const std::uint8_t* front = expired_.front();
-            if (front == nullptr) {
+        while (looked_at < budget) {
+            const std::uint32_t taken = take_expired(
+                std::min<std::size_t>({budget - looked_at, kBurstPackets, records_.free_places()}));
+            if (taken == 0) {
                 break;
             }
-            std::int32_t slot = 0;
-            std::memcpy(&slot, front, sizeof slot);
-            expired_.pop();
-            ++looked_at;
-            expire_slot(slot, now);
+            expire_burst(taken, now);
+            looked_at += taken;
         }
         tell_live_flows();
         return looked_at;
@@ -226,8 +228,8 @@ class FlowLaneOf final : public FlowLane {
                    : MeterVerdict::dropped_index_full;
     }
 
-    /// Makes room: of the next few slots the flow seen longest ago leaves with flowEndReason 5.
-    [[nodiscard]] bool evict_one() noexcept {
+    /// The live flow seen longest ago among the next few slots, or kNoSlot.
+    [[nodiscard]] std::int32_t next_victim() noexcept {
         std::int32_t oldest = FlowIndex::kNoSlot;
         for (std::size_t n = 0;
              n < kEvictionCandidates || (oldest == FlowIndex::kNoSlot && n < kEvictionSearch);
@@ -241,10 +243,56 @@ class FlowLaneOf final : public FlowLane {
                 oldest = slot;
             }
         }
-        if (oldest == FlowIndex::kNoSlot) {
+        return oldest;
+    }
+
+    /// Where the burst's new flows will find the table full: picks as many that leave, all
+    /// together, so that their records and their places in the indexes are in the cache when they
+    /// do.
+    void choose_victims(std::uint32_t new_flows) noexcept {
+        victims_ = 0;
+        next_victim_ = 0;
+        const std::size_t room = table_.flows_max() - table_.flows();
+        const std::size_t used = table_.slots_used();
+        if (new_flows <= room || used == 0 || when_full_ == WhenFull::refuse) {
+            return;
+        }
+        const auto needed = static_cast<std::uint32_t>(new_flows - room);
+        std::size_t ahead = evict_cursor_;
+        for (std::size_t n = 0; n < needed * kEvictionCandidates; ++n) {
+            ahead = ahead + 1 < used ? ahead + 1 : 0;
+            table_.prefetch(static_cast<std::int32_t>(ahead));
+        }
+        for (std::uint32_t n = 0; n < needed; ++n) {
+            const std::int32_t slot = next_victim();
+            if (slot == FlowIndex::kNoSlot) {
+                break;
+            }
+            victim_slots_[victims_] = slot;
+            victim_last_ns_[victims_] = table_.record(slot).last_ns;
+            ++victims_;
+        }
+        table_.prepare_erase(victim_slots_.data(), victims_, victim_hashes_.data());
+    }
+
+    /// Makes room for one flow: the next victim leaves with flowEndReason 5.
+    [[nodiscard]] bool evict_one() noexcept {
+        while (next_victim_ < victims_) {
+            const std::uint32_t v = next_victim_++;
+            const Record& chosen = table_.record(victim_slots_[v]);
+            // a packet of this burst may have revived it, or another flow may have its slot
+            if ((chosen.state & FlowState::kLive) != 0 && chosen.last_ns == victim_last_ns_[v] &&
+                table_.hash_of(chosen.key) == victim_hashes_[v]) {
+                hand_over(chosen, FlowEndReason::lack_of_resources);
+                table_.erase(victim_slots_[v], victim_hashes_[v]);
+                return true;
+            }
+        }
+        const std::int32_t slot = next_victim();
+        if (slot == FlowIndex::kNoSlot) {
             return false;
         }
-        end_flow(oldest, FlowEndReason::lack_of_resources);
+        end_flow(slot, FlowEndReason::lack_of_resources);
         return true;
     }
 
@@ -300,21 +348,44 @@ class FlowLaneOf final : public FlowLane {
                 record.first_ns - time >= timeouts_.idle);
     }
 
-    void expire_slot(std::int32_t slot, TimeNs now) noexcept {
-        Record& record = table_.record(slot);
-        if ((record.state & FlowState::kLive) == 0) {
-            return; // it ended on its own since the sweep saw it
+    /// Up to `most` of the sweep's findings, their records on the way into the cache.
+    [[nodiscard]] std::uint32_t take_expired(std::size_t most) noexcept {
+        std::uint32_t taken = 0;
+        for (const std::uint8_t* front = nullptr;
+             taken < most && (front = expired_.front()) != nullptr; ++taken) {
+            std::memcpy(&victim_slots_[taken], front, sizeof victim_slots_[taken]);
+            expired_.pop();
+            table_.prefetch(victim_slots_[taken]);
         }
-        const FlowEndReason reason =
-            expiry_verdict({record.first_ns, record.last_ns, record.state}, now, timeouts_);
-        if (reason == FlowEndReason::none) {
-            return; // a packet has come since
-        }
-        if (reason == FlowEndReason::active_timeout) {
+        return taken;
+    }
+
+    /// Looks again at the first `count` of victim_slots_: cuts what goes on, then ends the others
+    /// together.
+    void expire_burst(std::uint32_t count, TimeNs now) noexcept {
+        std::uint32_t ended = 0;
+        for (std::uint32_t i = 0; i < count; ++i) {
+            const std::int32_t slot = victim_slots_[i];
+            Record& record = table_.record(slot);
+            const FlowEndReason reason =
+                (record.state & FlowState::kLive) == 0
+                    ? FlowEndReason::none // it ended on its own since the sweep saw it
+                    : expiry_verdict({record.first_ns, record.last_ns, record.state}, now,
+                                     timeouts_);
+            if (reason == FlowEndReason::none) {
+                continue; // or a packet has come since
+            }
             hand_over(record, reason);
-            restart_deltas(record, layout_);
-        } else {
-            end_flow(slot, reason);
+            if (reason == FlowEndReason::active_timeout) {
+                restart_deltas(record, layout_);
+            } else {
+                publish(record.state, std::uint8_t{0}); // the sweep may have named it twice
+                victim_slots_[ended++] = slot;
+            }
+        }
+        table_.prepare_erase(victim_slots_.data(), ended, victim_hashes_.data());
+        for (std::uint32_t i = 0; i < ended; ++i) {
+            table_.erase(victim_slots_[i], victim_hashes_[i]);
         }
     }
 
@@ -380,6 +451,13 @@ class FlowLaneOf final : public FlowLane {
     std::array<std::int32_t, kBurstPackets> slots_;
     std::array<std::uint8_t, kBurstPackets> positions_;
     std::array<bool, kBurstPackets> reversed_;
+
+    // flows that leave together: victims of a full table, or of the sweep
+    std::uint32_t victims_ = 0;
+    std::uint32_t next_victim_ = 0;
+    std::array<std::int32_t, kBurstPackets> victim_slots_;
+    std::array<TimeNs, kBurstPackets> victim_last_ns_;
+    std::array<std::uint64_t, kBurstPackets> victim_hashes_;
 };
 
 } // namespace

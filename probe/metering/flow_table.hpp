@@ -11,6 +11,7 @@
 // is fixed at construction. The hash key is never printed.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <string>
 
@@ -54,17 +55,71 @@ class FlowTable {
 
     /// Where each key's flow probably is, with its record on the way into the cache: kNoSlot where
     /// the front index knows of none. holds() says whether it is the flow, find() looks everywhere.
-    void lookup_burst(const std::uint64_t* hashes, std::uint32_t count,
-                      std::int32_t* slots) const noexcept {
+    /// Returns how many have none.
+    std::uint32_t lookup_burst(const std::uint64_t* hashes, std::uint32_t count,
+                               std::int32_t* slots) const noexcept {
         for (std::uint32_t i = 0; i < count; ++i) {
             front_.prefetch(hashes[i]);
         }
+        std::uint32_t missing = 0;
         for (std::uint32_t i = 0; i < count; ++i) {
             slots[i] = front_.candidate(hashes[i]);
             if (slots[i] != FlowIndex::kNoSlot) {
                 prefetch(slots[i]);
+            } else {
+                ++missing;
             }
         }
+        return missing;
+    }
+
+    /// Asks rte_hash for the keys that lookup_burst did not find, all together: most are new flows,
+    /// whose places in its buckets are in the cache when they are inserted. Returns how many are in
+    /// no table.
+    std::uint32_t resolve_burst(const Key* keys, const std::uint64_t* hashes, std::uint32_t count,
+                                std::int32_t* slots) const noexcept {
+        std::array<const void*, kBurstPackets> missing_keys;
+        std::array<std::uint32_t, kBurstPackets> signatures;
+        std::array<std::uint32_t, kBurstPackets> places;
+        std::uint32_t missing = 0;
+        for (std::uint32_t i = 0; i < count; ++i) {
+            if (slots[i] == FlowIndex::kNoSlot) {
+                missing_keys[missing] = keys + i;
+                signatures[missing] = index_signature(hashes[i]);
+                places[missing] = i;
+                ++missing;
+            }
+        }
+        if (missing == 0) {
+            return 0;
+        }
+        std::array<std::int32_t, kBurstPackets> found;
+        index_.lookup_burst(missing_keys.data(), signatures.data(), missing, found.data());
+        std::uint32_t unknown = 0;
+        for (std::uint32_t i = 0; i < missing; ++i) {
+            slots[places[i]] = found[i];
+            unknown += found[i] == FlowIndex::kNoSlot ? 1U : 0U;
+        }
+        return unknown;
+    }
+
+    /// Hashes of the keys in `slots`, with what erase() will touch on the way into the cache.
+    void prepare_erase(const std::int32_t* slots, std::uint32_t count,
+                       std::uint64_t* hashes) const noexcept {
+        if (count == 0) {
+            return;
+        }
+        std::array<Key, kBurstPackets> keys{};
+        std::array<std::int32_t, kBurstPackets> found;
+        for (std::uint32_t i = 0; i < count; ++i) {
+            keys[i] = record(slots[i]).key;
+        }
+        hash_burst(keys.data(), count, hashes);
+        for (std::uint32_t i = 0; i < count; ++i) {
+            front_.prefetch(hashes[i]);
+        }
+        found.fill(FlowIndex::kNoSlot);
+        (void)resolve_burst(keys.data(), hashes, count, found.data());
     }
 
     /// The slot has a live flow with this key.
@@ -114,9 +169,9 @@ class FlowTable {
     }
 
     /// Takes a live flow out: its slot is free afterwards.
-    void erase(std::int32_t slot) noexcept {
+    void erase(std::int32_t slot) noexcept { erase(slot, hash_of(record(slot).key)); }
+    void erase(std::int32_t slot, std::uint64_t hash) noexcept {
         Record& gone = record(slot);
-        const std::uint64_t hash = hash_of(gone.key);
         front_.erase(hash, slot);
         index_.erase(&gone.key, index_signature(hash));
         publish(gone.state, std::uint8_t{0});

@@ -34,7 +34,8 @@ constexpr std::array kForeignFormats = {
     for (const ForeignFormat& format : kForeignFormats) {
         if (octets.size() >= format.magic.size() &&
             std::memcmp(octets.data(), format.magic.data(), format.magic.size()) == 0) {
-            throw CaptureError(name + " " + std::string(format.remedy) + " " + name);
+            throw CaptureError(
+                std::string(name).append(" ").append(format.remedy).append(" ").append(name));
         }
     }
     constexpr char kDigits[] = "0123456789abcdef";

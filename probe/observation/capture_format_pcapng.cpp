@@ -34,6 +34,7 @@ bool PcapngReader::break_at(Reason reason, std::uint64_t announced, std::uint64_
 
 CaptureRead PcapngReader::next(PacketView& packet) noexcept {
     while (octets_.left(offset_) > 0) { // every round ends, breaks or passes a block
+        // NOLINTNEXTLINE(cppcoreguidelines-pro-type-member-init): take_block fills it
         Block block;
         if (!take_block(block)) {
             return CaptureRead::broken;
@@ -177,6 +178,7 @@ bool PcapngReader::take_packet_fields(const Block& block, PacketFields& fields) 
 }
 
 bool PcapngReader::take_packet(const Block& block, PacketView& packet) noexcept {
+    // NOLINTNEXTLINE(cppcoreguidelines-pro-type-member-init): the next line fills it
     PacketFields fields;
     if (!take_packet_fields(block, fields)) {
         return false;

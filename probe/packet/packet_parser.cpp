@@ -172,6 +172,7 @@ ParseVerdict parse_packet(const PacketView& packet, PacketHeaders& headers) noex
         add_vlan_tag(headers, packet.stripped_vlan_tci);
     }
     PacketCursor cursor(packet.octets, packet.captured_octets);
+    // NOLINTNEXTLINE(cppcoreguidelines-pro-type-member-init): every branch below sets it
     NetworkStart start;
     if (packet.link == LinkType::ethernet) [[likely]] {
         start = parse_ethernet(cursor, headers);

@@ -104,7 +104,8 @@ LedgerSnapshot run(const Pressure& pressure, int bursts) {
             std::this_thread::yield();
         }
     });
-    for (int burst = 0; burst < bursts; ++burst) {
+    // as many bursts as asked for, and on until the sweeper has had a turn on the cores
+    for (int burst = 0; burst < bursts || housekeeping.passes() == 0; ++burst) {
         const TimeNs now = clock.load(std::memory_order_relaxed) + 10'000;
         clock.store(now, std::memory_order_relaxed);
         (void)worker.step(now);
