@@ -7,6 +7,8 @@
 #include <rte_malloc.h>
 #include <sys/mman.h>
 
+#include <algorithm>
+#include <array>
 #include <bit>
 #include <stdexcept>
 
@@ -33,24 +35,37 @@ std::size_t entries_for(std::size_t wanted) noexcept {
 
 constexpr std::size_t kEntriesMin = 64; // rte_hash refuses less than a bucket's eight
 
+/// A slot as rte_hash's data, which is a pointer that nobody follows.
+void* data_of(std::int32_t slot) noexcept {
+    return reinterpret_cast<void*>(static_cast<std::uintptr_t>(slot));
+}
+std::int32_t slot_of(const void* data) noexcept {
+    return static_cast<std::int32_t>(reinterpret_cast<std::uintptr_t>(data));
+}
+
 } // namespace
 
 FlowIndex::FlowIndex(const std::string& name, std::size_t entries, std::size_t key_octets,
                      int socket)
-    : slots_(entries_for(std::max(entries, kEntriesMin))) {
+    : slots_(std::max<std::size_t>(entries, 1)) {
+    const std::size_t positions = entries_for(std::max(entries, kEntriesMin));
     rte_hash_parameters parameters{};
     parameters.name = name.c_str();
-    parameters.entries = static_cast<std::uint32_t>(slots_);
+    parameters.entries = static_cast<std::uint32_t>(positions);
     parameters.key_len = static_cast<std::uint32_t>(key_octets);
     parameters.socket_id = socket;
     table_.reset(rte_hash_create(&parameters));
     if (!table_) {
-        throw std::runtime_error("no memory for a flow index of " + std::to_string(slots_) +
+        throw std::runtime_error("no memory for a flow index of " + std::to_string(positions) +
                                  " entries (" +
                                  std::to_string(memory_octets(entries, key_octets) >> 20) +
                                  " MB; " + rte_strerror(rte_errno) +
                                  "); lower metering.flows_max, or give DPDK more memory (-m, or "
                                  "/proc/sys/vm/nr_hugepages)");
+    }
+    free_slots_.resize(slots_);
+    for (std::size_t i = 0; i < slots_; ++i) { // slot 0 on top
+        free_slots_[i] = static_cast<std::int32_t>(slots_ - 1 - i);
     }
 }
 
@@ -59,29 +74,42 @@ void FlowIndex::lookup_burst(const void* const* keys, const std::uint32_t* signa
     // DPDK's signature lacks a const that its body keeps.
     auto** unqualified = const_cast<const void**>(keys);
     auto* sums = const_cast<hash_sig_t*>(signatures);
+    std::uint64_t hits = 0;
+    std::array<void*, kBurstPackets> data;
     // fails only for a count outside 1..64, which the lanes never ask
-    (void)rte_hash_lookup_with_hash_bulk(table_.get(), unqualified, sums, count, slots);
+    (void)rte_hash_lookup_with_hash_bulk_data(table_.get(), unqualified, sums, count, &hits,
+                                              data.data());
     for (std::uint32_t i = 0; i < count; ++i) {
-        slots[i] = slots[i] < 0 ? kNoSlot : slots[i]; // rte_hash says -ENOENT
+        slots[i] = (hits >> i & 1) != 0 ? slot_of(data[i]) : kNoSlot;
     }
 }
 
 std::int32_t FlowIndex::insert(const void* key, std::uint32_t signature) noexcept {
-    const std::int32_t slot = rte_hash_add_key_with_hash(table_.get(), key, signature);
-    return slot < 0 ? kNoSlot : slot;
+    if (free_slots_.empty()) {
+        return kNoSlot;
+    }
+    const std::int32_t slot = free_slots_.back();
+    if (rte_hash_add_key_with_hash_data(table_.get(), key, signature, data_of(slot)) != 0) {
+        return kNoSlot;
+    }
+    free_slots_.pop_back();
+    return slot;
 }
 
-void FlowIndex::erase(const void* key, std::uint32_t signature) noexcept {
-    (void)rte_hash_del_key_with_hash(table_.get(), key, signature);
+void FlowIndex::erase(const void* key, std::uint32_t signature, std::int32_t slot) noexcept {
+    if (rte_hash_del_key_with_hash(table_.get(), key, signature) >= 0) {
+        free_slots_.push_back(slot); // within the capacity that was taken at construction
+    }
 }
 
 std::size_t FlowIndex::memory_octets(std::size_t entries, std::size_t key_octets) noexcept {
-    const std::size_t slots = entries_for(std::max(entries, kEntriesMin));
-    const std::size_t bucket_octets = std::bit_ceil(slots) / 8 * 64;
+    const std::size_t positions = entries_for(std::max(entries, kEntriesMin));
+    const std::size_t bucket_octets = std::bit_ceil(positions) / 8 * 64;
     const std::size_t key_entry =
         (key_octets + 8 + 15) / 16 * 16; // struct rte_hash_key, KEY_ALIGNMENT
-    const std::size_t free_ring = std::bit_ceil(slots + 1) * 4;
-    return bucket_octets + slots * key_entry + free_ring;
+    const std::size_t free_ring = std::bit_ceil(positions + 1) * 4;
+    const std::size_t free_slots = entries * sizeof(std::int32_t);
+    return bucket_octets + positions * key_entry + free_ring + free_slots;
 }
 
 void FlowIndex::Free::operator()(rte_hash* table) const noexcept {

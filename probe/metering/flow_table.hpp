@@ -145,20 +145,16 @@ class FlowTable {
     /// it.
     [[nodiscard]] InsertVerdict insert(const Key& key, std::uint64_t hash,
                                        std::int32_t& slot) noexcept {
-        slot = find_in_front(key, hash);
+        slot = find(key, hash);
         if (slot != FlowIndex::kNoSlot) {
             return InsertVerdict::found;
         }
         if (flows_ >= flows_max_) {
-            slot = find(key, hash);
-            return slot == FlowIndex::kNoSlot ? InsertVerdict::table_full : InsertVerdict::found;
+            return InsertVerdict::table_full;
         }
         slot = index_.insert(&key, index_signature(hash));
         if (slot == FlowIndex::kNoSlot) {
             return InsertVerdict::index_full;
-        }
-        if ((record(slot).state & FlowState::kLive) != 0) {
-            return InsertVerdict::found; // left out of the front index
         }
         front_.insert(hash, slot);
         ++flows_;
@@ -173,7 +169,7 @@ class FlowTable {
     void erase(std::int32_t slot, std::uint64_t hash) noexcept {
         Record& gone = record(slot);
         front_.erase(hash, slot);
-        index_.erase(&gone.key, index_signature(hash));
+        index_.erase(&gone.key, index_signature(hash), slot);
         publish(gone.state, std::uint8_t{0});
         --flows_;
     }
@@ -214,7 +210,7 @@ class FlowTable {
                 return false;
             }
         }
-        return live == flows_;
+        return live == flows_ && live + index_.slots_free() == slots();
     }
 
   private:
