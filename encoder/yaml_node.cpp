@@ -182,9 +182,12 @@ void YamlNode::check_keys(std::initializer_list<std::string_view> known) const {
         for (const std::string_view name : known) {
             all.append(all.empty() ? "" : ", ").append(name);
         }
-        throw key_error(key, "unknown key '" + key + "'; did you mean '" +
-                                 std::string(nearest_name(key, known)) +
-                                 "'? The keys here are: " + all);
+        throw key_error(key, std::string("unknown key '")
+                                 .append(key)
+                                 .append("'; did you mean '")
+                                 .append(nearest_name(key, known))
+                                 .append("'? The keys here are: ")
+                                 .append(all));
     }
 }
 

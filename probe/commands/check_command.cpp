@@ -61,7 +61,7 @@ void print_memory(const RecordBinding& binding, const MeteringOptions& metering)
         }
         const std::size_t flows = shares[static_cast<std::size_t>(family)];
         const std::size_t octets = lane_memory_octets(lane, flows, 0);
-        const std::size_t queue = metering.record_queue * lane.layout().record_octets;
+        const std::size_t queue = std::size_t{metering.record_queue} * lane.layout().record_octets;
         total += octets + queue;
         fmt::print("  {:<6} {:>12} {:>12} {:>14} {:>12.1f} {:>9.1f} MB\n",
                    family == IpFamily::ipv4 ? "IPv4" : "IPv6", flows, lane.key_octets(),

@@ -37,6 +37,7 @@ constexpr std::size_t kEntriesMin = 64; // rte_hash refuses less than a bucket's
 
 /// A slot as rte_hash's data, which is a pointer that nobody follows.
 void* data_of(std::int32_t slot) noexcept {
+    // NOLINTNEXTLINE(performance-no-int-to-ptr): nobody follows it
     return reinterpret_cast<void*>(static_cast<std::uintptr_t>(slot));
 }
 std::int32_t slot_of(const void* data) noexcept {
@@ -75,6 +76,7 @@ void FlowIndex::lookup_burst(const void* const* keys, const std::uint32_t* signa
     auto** unqualified = const_cast<const void**>(keys);
     auto* sums = const_cast<hash_sig_t*>(signatures);
     std::uint64_t hits = 0;
+    // NOLINTNEXTLINE(cppcoreguidelines-pro-type-member-init): read only where there is a hit
     std::array<void*, kBurstPackets> data;
     // fails only for a count outside 1..64, which the lanes never ask
     (void)rte_hash_lookup_with_hash_bulk_data(table_.get(), unqualified, sums, count, &hits,
