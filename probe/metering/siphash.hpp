@@ -47,7 +47,21 @@ struct State {
         round();
         v0 ^= word;
     }
+
+    [[nodiscard]] constexpr std::uint64_t finish() noexcept {
+        v2 ^= 0xff;
+        round();
+        round();
+        round();
+        round();
+        return v0 ^ v1 ^ v2 ^ v3;
+    }
 };
+
+[[nodiscard]] constexpr State begin(const SipKey& key) noexcept {
+    return {0x736f6d6570736575ULL ^ key.k0, 0x646f72616e646f6dULL ^ key.k1,
+            0x6c7967656e657261ULL ^ key.k0, 0x7465646279746573ULL ^ key.k1};
+}
 
 } // namespace siphash_detail
 
@@ -55,8 +69,7 @@ struct State {
 [[nodiscard]] inline std::uint64_t siphash24(const SipKey& key, const void* data,
                                              std::size_t octets) noexcept {
     static_assert(std::endian::native == std::endian::little, "words are loaded as they lie");
-    siphash_detail::State s{0x736f6d6570736575ULL ^ key.k0, 0x646f72616e646f6dULL ^ key.k1,
-                            0x6c7967656e657261ULL ^ key.k0, 0x7465646279746573ULL ^ key.k1};
+    siphash_detail::State s = siphash_detail::begin(key);
     const auto* at = static_cast<const unsigned char*>(data);
     const std::size_t words = octets / 8;
     for (std::size_t i = 0; i < words; ++i) {
@@ -66,14 +79,8 @@ struct State {
     }
     std::uint64_t last = static_cast<std::uint64_t>(octets) << 56;
     std::memcpy(&last, at + words * 8, octets % 8); // little-endian: the tail fills the low octets
-    last |= static_cast<std::uint64_t>(octets & 0xff) << 56;
     s.absorb(last);
-    s.v2 ^= 0xff;
-    s.round();
-    s.round();
-    s.round();
-    s.round();
-    return s.v0 ^ s.v1 ^ s.v2 ^ s.v3;
+    return s.finish();
 }
 
 /// The same for a length known when compiling, without a tail: unrolled, and inlined wherever it is
@@ -82,8 +89,7 @@ template <std::size_t kOctets>
 [[nodiscard]] [[gnu::always_inline]] inline std::uint64_t siphash24_fixed(
     const SipKey& key, const void* data) noexcept {
     static_assert(kOctets % 8 == 0, "whole words");
-    siphash_detail::State s{0x736f6d6570736575ULL ^ key.k0, 0x646f72616e646f6dULL ^ key.k1,
-                            0x6c7967656e657261ULL ^ key.k0, 0x7465646279746573ULL ^ key.k1};
+    siphash_detail::State s = siphash_detail::begin(key);
     const auto* at = static_cast<const unsigned char*>(data);
     for (std::size_t i = 0; i < kOctets; i += 8) {
         std::uint64_t word = 0;
@@ -91,12 +97,7 @@ template <std::size_t kOctets>
         s.absorb(word);
     }
     s.absorb(std::uint64_t{kOctets & 0xff} << 56);
-    s.v2 ^= 0xff;
-    s.round();
-    s.round();
-    s.round();
-    s.round();
-    return s.v0 ^ s.v1 ^ s.v2 ^ s.v3;
+    return s.finish();
 }
 
 /// `count` keys of `kOctets` octets each, lying one behind the other; out[i] is the hash of key i.
