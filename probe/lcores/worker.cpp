@@ -115,30 +115,38 @@ void Worker::parse(const PacketBatch& batch) noexcept {
     std::uint64_t octets = 0;
     std::uint32_t ipv4 = 0;
     std::uint32_t ipv6 = 0;
-    for (std::uint32_t i = 0; i < batch.size; ++i) {
+    const std::uint32_t packets = batch.size;
+    for (std::uint32_t i = 0; i < packets; ++i) {
         const PacketView& packet = batch.packets[i];
         PacketHeaders& headers = headers_[i];
         octets += packet.frame_octets;
-        const ParseVerdict verdict = parse_packet(packet, headers);
-        if (verdict != ParseVerdict::metered) {
-            ledger_.parse[static_cast<std::size_t>(verdict)].add(1, packet.frame_octets);
+        if (!parse_common_frame(packet, headers) && !parse_uncommon(packet, headers)) [[unlikely]] {
             continue;
         }
         // Written to both lists and counted in one: which family comes next is nobody's guess.
         positions_[0][ipv4] = static_cast<std::uint8_t>(i);
         positions_[1][ipv6] = static_cast<std::uint8_t>(i);
-        ipv4 += headers.family == IpFamily::ipv4 ? 1U : 0U;
-        ipv6 += headers.family == IpFamily::ipv6 ? 1U : 0U;
-        if (headers.is_fragment || headers.transport_cut || headers.extension_chain_cut)
-            [[unlikely]] {
-            ledger_.later_fragments.add(headers.is_fragment && headers.fragment_offset != 0 ? 1
-                                                                                            : 0);
-            ledger_.transport_cut.add(headers.transport_cut ? 1 : 0);
-            ledger_.extension_chain_cut.add(headers.extension_chain_cut ? 1 : 0);
-        }
+        const auto family = static_cast<std::uint32_t>(headers.family);
+        static_assert(static_cast<int>(IpFamily::ipv4) == 0 &&
+                      static_cast<int>(IpFamily::ipv6) == 1);
+        ipv4 += family ^ 1U;
+        ipv6 += family;
     }
     lane_packets_ = {ipv4, ipv6};
-    ledger_.received.add(batch.size, octets);
+    ledger_.received.add(packets, octets);
+}
+
+/// False: settled, not to be metered.
+bool Worker::parse_uncommon(const PacketView& packet, PacketHeaders& headers) noexcept {
+    const ParseVerdict verdict = parse_any_frame(packet, headers);
+    if (verdict != ParseVerdict::metered) {
+        ledger_.parse[static_cast<std::size_t>(verdict)].add(1, packet.frame_octets);
+        return false;
+    }
+    ledger_.later_fragments.add(headers.is_fragment && headers.fragment_offset != 0 ? 1 : 0);
+    ledger_.transport_cut.add(headers.transport_cut ? 1 : 0);
+    ledger_.extension_chain_cut.add(headers.extension_chain_cut ? 1 : 0);
+    return true;
 }
 
 bool Worker::flush() noexcept {

@@ -58,6 +58,7 @@ class Worker {
   private:
     void meter(const PacketBatch& batch) noexcept;
     void parse(const PacketBatch& batch) noexcept;
+    [[nodiscard]] bool parse_uncommon(const PacketView& packet, PacketHeaders& headers) noexcept;
 
     MeteringLedger ledger_; // worker: rw, everyone else: ro
     std::vector<PacketSource*> sources_;

@@ -21,6 +21,7 @@ struct TcpBits {
     static constexpr std::uint16_t kSyn = 0x02;
     static constexpr std::uint16_t kRst = 0x04;
     static constexpr std::uint16_t kAck = 0x10;
+    static constexpr std::uint16_t kTurns = kFin | kSyn | kRst; ///< begin or end a connection
 };
 
 inline constexpr std::uint8_t kProtocolTcp = 6;
@@ -147,7 +148,7 @@ template <class Record>
 template <class Record>
 void follow_tcp(Record& record, std::uint16_t control_bits, std::size_t direction,
                 bool biflow) noexcept {
-    if ((control_bits & (TcpBits::kFin | TcpBits::kRst | TcpBits::kSyn)) == 0) {
+    if ((control_bits & TcpBits::kTurns) == 0) {
         return;
     }
     std::uint8_t state = record.state;
@@ -165,43 +166,25 @@ void follow_tcp(Record& record, std::uint16_t control_bits, std::size_t directio
     publish(record.state, state);
 }
 
-template <class Key>
-void add_packet(FlowRecord<Key>& record, const RecordLayout& layout, const PacketView& packet,
-                const PacketHeaders& headers, std::size_t direction) noexcept {
-    const bool first = record.packets[direction] == 0;
-    if (packet.time_ns < record.first_ns) {
+/// A packet's time, in whatever order packets come.
+template <class Record>
+void widen_times(Record& record, TimeNs time) noexcept {
+    if (time < record.first_ns) {
         if (record.first_ns == kNoPacketYet) {
             // a late packet opens this record: its end must not be that of the record before
-            publish(record.last_ns, packet.time_ns);
+            publish(record.last_ns, time);
         }
-        publish(record.first_ns, packet.time_ns);
+        publish(record.first_ns, time);
     }
-    if (packet.time_ns > record.last_ns) {
-        publish(record.last_ns, packet.time_ns);
+    if (time > record.last_ns) {
+        publish(record.last_ns, time);
     }
-    record.octets[direction] += headers.ip_octets;
-    ++record.packets[direction];
-    record.tcp_control_bits[direction] =
-        static_cast<std::uint16_t>(record.tcp_control_bits[direction] | headers.tcp_control_bits);
-    if (layout.record_octets == layout.base_octets) {
-        return;
-    }
-    if (layout.frame_octets[direction] != 0) {
-        block_at<FrameOctetsBlock>(record, layout.frame_octets[direction]).frame_octets +=
-            packet.frame_octets;
-    }
-    if (layout.range[direction] != 0) {
-        accounting_detail::widen(block_at<RangeBlock>(record, layout.range[direction]), headers,
-                                 first);
-    }
-    if (direction == 1 && layout.reverse_times != 0) {
-        auto& times = block_at<DirectionTimesBlock>(record, layout.reverse_times);
-        times.first_ns = std::min(times.first_ns, packet.time_ns);
-        times.last_ns = std::max(times.last_ns, packet.time_ns);
-    }
-    if (!first) {
-        return;
-    }
+}
+
+template <class Key>
+[[gnu::noinline]] void note_first(FlowRecord<Key>& record, const RecordLayout& layout,
+                                  const PacketView& packet, const PacketHeaders& headers,
+                                  std::size_t direction) noexcept {
     if (layout.first_packet[direction] != 0) {
         accounting_detail::note_first_packet(
             block_at<FirstPacketBlock>(record, layout.first_packet[direction]), packet, headers);
@@ -210,6 +193,44 @@ void add_packet(FlowRecord<Key>& record, const RecordLayout& layout, const Packe
         accounting_detail::note_link(block_at<LinkBlock>(record, layout.link[direction]), packet,
                                      headers);
     }
+}
+
+/// Everything but the packet's time.
+template <class Key>
+[[gnu::always_inline]] inline void count_packet(FlowRecord<Key>& record, const RecordLayout& layout,
+                                                const PacketView& packet,
+                                                const PacketHeaders& headers,
+                                                std::size_t direction) noexcept {
+    const bool first = record.packets[direction] == 0;
+    record.octets[direction] += headers.ip_octets;
+    ++record.packets[direction];
+    record.tcp_control_bits[direction] =
+        static_cast<std::uint16_t>(record.tcp_control_bits[direction] | headers.tcp_control_bits);
+    if (layout.every_packet[direction]) {
+        if (layout.frame_octets[direction] != 0) {
+            block_at<FrameOctetsBlock>(record, layout.frame_octets[direction]).frame_octets +=
+                packet.frame_octets;
+        }
+        if (layout.range[direction] != 0) {
+            accounting_detail::widen(block_at<RangeBlock>(record, layout.range[direction]), headers,
+                                     first);
+        }
+        if (direction == 1 && layout.reverse_times != 0) {
+            auto& times = block_at<DirectionTimesBlock>(record, layout.reverse_times);
+            times.first_ns = std::min(times.first_ns, packet.time_ns);
+            times.last_ns = std::max(times.last_ns, packet.time_ns);
+        }
+    }
+    if (first) [[unlikely]] {
+        note_first(record, layout, packet, headers, direction);
+    }
+}
+
+template <class Key>
+void add_packet(FlowRecord<Key>& record, const RecordLayout& layout, const PacketView& packet,
+                const PacketHeaders& headers, std::size_t direction) noexcept {
+    widen_times(record, packet.time_ns);
+    count_packet(record, layout, packet, headers, direction);
 }
 
 } // namespace probe

@@ -164,10 +164,6 @@ struct KeyRecipe {
 
 namespace flow_key_detail {
 
-[[nodiscard]] constexpr std::uint16_t to_be16(std::uint16_t value) noexcept {
-    return static_cast<std::uint16_t>((value << 8) | (value >> 8));
-}
-
 /// A key as words: addresses, then one word with ports, VLAN, template, protocol and class, then
 /// the wide fields. It is put together in registers and stored once: a key written field by field
 /// would be read back, word by word, before the stores have left the store buffer.
@@ -183,13 +179,21 @@ static_assert(std::endian::native == std::endian::little,
               "the tail word is put together by shifts");
 static_assert(offsetof(Ipv4Key, source_port_be) == 8 && offsetof(Ipv4Key, protocol) == 14 &&
               offsetof(Ipv6Key, vlan_and_template) == 36 && offsetof(Ipv6Key, traffic_class) == 39);
-[[nodiscard]] constexpr std::uint64_t tail_word(std::uint16_t source_port_be,
-                                                std::uint16_t destination_port_be,
-                                                std::uint16_t vlan, std::uint8_t protocol,
-                                                std::uint8_t traffic_class) noexcept {
-    return std::uint64_t{source_port_be} | std::uint64_t{destination_port_be} << 16 |
-           std::uint64_t{vlan} << 32 | std::uint64_t{protocol} << 48 |
-           std::uint64_t{traffic_class} << 56;
+static_assert(offsetof(PacketHeaders, destination_port) ==
+                  offsetof(PacketHeaders, source_port) + 2 &&
+              offsetof(PacketHeaders, traffic_class) == offsetof(PacketHeaders, protocol) + 1);
+[[nodiscard]] inline std::uint64_t tail_word(const PacketHeaders& headers,
+                                             bool icmp_in_port) noexcept {
+    std::uint32_t ports;
+    std::memcpy(&ports, &headers.source_port, sizeof ports); // and destination_port
+    if (icmp_in_port) {
+        ports = (ports & 0xffff0000) | headers.icmp_type_code;
+    }
+    ports = (ports & 0x00ff00ff) << 8 | (ports >> 8 & 0x00ff00ff); // each in network order
+    std::uint16_t protocol_and_class;
+    std::memcpy(&protocol_and_class, &headers.protocol, sizeof protocol_and_class);
+    return std::uint64_t{ports} | std::uint64_t{headers.outer_vlan_tci} << 32 |
+           std::uint64_t{protocol_and_class} << 48;
 }
 
 /// The tail with its ports exchanged.
@@ -253,16 +257,12 @@ template <class Key>
 [[nodiscard]] inline bool make_flow_key(const PacketView& packet, const PacketHeaders& headers,
                                         const KeyRecipe<Key>& recipe, Key& key) noexcept {
     using flow_key_detail::KeyWords;
-    using flow_key_detail::to_be16;
     using Words = KeyWords<Key>;
     std::array<std::uint64_t, Words::kWords> w{};
     // source and destination lie side by side in both headers, as they do in the key
     std::memcpy(w.data(), packet.octets + headers.network_offset + Key::Addresses::kSourceInHeader,
                 Words::kAddressWords * 8);
-    w[Words::kTail] = flow_key_detail::tail_word(
-        to_be16(recipe.icmp_in_port ? headers.icmp_type_code : headers.source_port),
-        to_be16(headers.destination_port), headers.outer_vlan_tci, headers.protocol,
-        headers.traffic_class);
+    w[Words::kTail] = flow_key_detail::tail_word(headers, recipe.icmp_in_port);
     if constexpr (Key::kWide) {
         WideKeyFields extra{};
         read_macs(packet, extra.source_mac, extra.destination_mac);

@@ -57,32 +57,18 @@ class FlowLaneOf final : public FlowLane {
 
     void meter(const LaneBurst& burst) noexcept override {
         refused_ = {};
-        const std::uint32_t keyed = make_keys(burst);
-        // Sums of a burst live in registers: a member would be stored and loaded for every packet.
-        BurstTally metered;
-        std::uint64_t metered_ip_octets = 0;
+        refused_ip_octets_ = 0;
+        const std::uint32_t keyed = choose_templates(burst);
         if (keyed != 0) {
+            make_keys(burst, keyed);
             table_.hash_burst(keys_.data(), keyed, hashes_.data());
             if (table_.lookup_burst(hashes_.data(), keyed, slots_.data()) != 0) {
                 choose_victims(
                     table_.resolve_burst(keys_.data(), hashes_.data(), keyed, slots_.data()));
             }
-            for (std::uint32_t i = 0; i < keyed; ++i) {
-                const PacketView& packet = burst.batch.packets[positions_[i]];
-                const PacketHeaders& headers = burst.headers[positions_[i]];
-                const MeterVerdict verdict = account(i, packet, headers);
-                if (verdict == MeterVerdict::metered) [[likely]] {
-                    ++metered.packets;
-                    metered.octets += packet.frame_octets;
-                    metered_ip_octets += headers.ip_octets;
-                } else {
-                    refuse(verdict, packet);
-                }
-            }
+            account_burst(burst, keyed);
         }
-        ledger_.metered.add(metered.packets, metered.octets);
-        ledger_.metered_ip_octets.add(metered_ip_octets);
-        settle_refusals();
+        settle(burst);
     }
 
     std::uint32_t expire(TimeNs now, std::uint32_t budget) noexcept override {
@@ -155,27 +141,51 @@ class FlowLaneOf final : public FlowLane {
     SpscQueue& records() noexcept override { return records_; }
 
   private:
-    /// Stage 1: which template takes each packet, and its key.
-    [[nodiscard]] std::uint32_t make_keys(const LaneBurst& burst) noexcept {
+    // The stages of a burst. Each is a loop of its own over arrays, with what seldom happens out of
+    // line: so the compiler keeps a stage's few values in registers.
+
+    /// Which template takes each packet; those that none takes are refused.
+    [[nodiscard]] std::uint32_t choose_templates(const LaneBurst& burst) noexcept {
         std::uint32_t keyed = 0;
-        const KeyRecipe<Key>* const recipes = recipes_.data();
+        const PacketView* const packets = burst.batch.packets.data();
+        const PacketHeaders* const headers = burst.headers.data();
+        const bool filtering = filter_ != nullptr;
         for (const std::uint8_t position : burst.positions) {
-            const PacketView& packet = burst.batch.packets[position];
-            const PacketHeaders& headers = burst.headers[position];
-            if (filter_ != nullptr && !passes_filter(packet, headers)) {
-                refuse(MeterVerdict::ignored_by_filter, packet);
-                continue;
+            const std::uint8_t number = plan_.select(packets[position], headers[position]);
+            if (number == LanePlan::kNoTemplate || filtering) [[unlikely]] {
+                if (!is_wanted(packets[position], headers[position], number)) {
+                    continue;
+                }
             }
-            const std::uint8_t number = plan_.select(packet, headers);
-            if (number == LanePlan::kNoTemplate) {
-                refuse(MeterVerdict::ignored_no_template, packet);
-                continue;
-            }
-            reversed_[keyed] = make_flow_key(packet, headers, recipes[number], keys_[keyed]);
+            numbers_[keyed] = number;
             positions_[keyed] = position;
             ++keyed;
         }
         return keyed;
+    }
+
+    [[gnu::noinline]] bool is_wanted(const PacketView& packet, const PacketHeaders& headers,
+                                     std::uint8_t number) noexcept {
+        if (filter_ != nullptr && !passes_filter(packet, headers)) {
+            refuse(MeterVerdict::ignored_by_filter, packet, headers);
+            return false;
+        }
+        if (number == LanePlan::kNoTemplate) {
+            refuse(MeterVerdict::ignored_no_template, packet, headers);
+            return false;
+        }
+        return true;
+    }
+
+    void make_keys(const LaneBurst& burst, std::uint32_t keyed) noexcept {
+        const PacketView* const packets = burst.batch.packets.data();
+        const PacketHeaders* const headers = burst.headers.data();
+        const KeyRecipe<Key>* const recipes = recipes_.data();
+        for (std::uint32_t i = 0; i < keyed; ++i) {
+            const std::uint8_t position = positions_[i];
+            reversed_[i] =
+                make_flow_key(packets[position], headers[position], recipes[numbers_[i]], keys_[i]);
+        }
     }
 
     [[nodiscard]] bool passes_filter(const PacketView& packet,
@@ -185,34 +195,83 @@ class FlowLaneOf final : public FlowLane {
                                 headers.ip_octets);
     }
 
-    /// The last stage for packet `i` of the burst's keys.
-    [[nodiscard]] MeterVerdict account(std::uint32_t i, const PacketView& packet,
-                                       const PacketHeaders& headers) noexcept {
-        const Key& key = keys_[i];
-        const LaneTemplate& lane_template = plan_.templates()[key.template_number()];
-        std::int32_t slot = slots_[i];
-        // The front index guesses by tag, and an eviction in this burst may have given a slot away:
-        // only the key in the record decides.
-        if (slot == FlowIndex::kNoSlot || !table_.holds(slot, key)) [[unlikely]] {
-            const MeterVerdict verdict = place_new_flow(i, slot);
-            if (verdict != MeterVerdict::metered) {
-                return verdict;
+    /// The last stage. The common case is here: a packet of a flow that is there and goes on.
+    void account_burst(const LaneBurst& burst, std::uint32_t keyed) noexcept {
+        const PacketView* const packets = burst.batch.packets.data();
+        const PacketHeaders* const all_headers = burst.headers.data();
+        const LaneTemplate* const templates = plan_.templates().data();
+        for (std::uint32_t i = 0; i < keyed; ++i) {
+            const PacketView& packet = packets[positions_[i]];
+            const PacketHeaders& headers = all_headers[positions_[i]];
+            const LaneTemplate& lane_template = templates[numbers_[i]];
+            const std::int32_t slot = slots_[i];
+            // The front index guesses by tag, and an eviction in this burst may have given a slot
+            // away: only the key in the record decides.
+            if (slot == FlowIndex::kNoSlot || !(table_.record(slot).key == keys_[i])) [[unlikely]] {
+                account_elsewhere(i, packet, headers, lane_template);
+                continue;
             }
+            Record& record = table_.record(slot);
+            const std::size_t direction =
+                packet_direction(record, reversed_[i], lane_template.biflow);
+            if (!follows_on(record, lane_template, packet, headers, direction)) [[unlikely]] {
+                account_with_care(i, packet, headers, lane_template);
+                continue;
+            }
+            publish(record.last_ns, packet.time_ns);
+            count_packet(record, layout_, packet, headers, direction);
+            if ((headers.tcp_control_bits & TcpBits::kTurns) != 0) {
+                follow_connection(record, lane_template, headers, direction);
+            }
+        }
+    }
+
+    /// A packet whose record was found, in whatever order packets come, and whatever is due.
+    [[gnu::noinline]] void account_with_care(std::uint32_t i, const PacketView& packet,
+                                             const PacketHeaders& headers,
+                                             const LaneTemplate& lane_template) noexcept {
+        Record& record = table_.record(slots_[i]);
+        if ((record.state & FlowState::kLive) == 0) { // left behind by the flow that had the slot
+            account_elsewhere(i, packet, headers, lane_template);
+            return;
+        }
+        cut_if_due(record, lane_template, packet, headers, reversed_[i]);
+        add_in_any_order(record, lane_template, packet, headers, reversed_[i]);
+    }
+
+    /// A packet whose flow is not where the look-up said: mostly, of a new flow.
+    [[gnu::noinline]] void account_elsewhere(std::uint32_t i, const PacketView& packet,
+                                             const PacketHeaders& headers,
+                                             const LaneTemplate& lane_template) noexcept {
+        std::int32_t slot = FlowIndex::kNoSlot;
+        const MeterVerdict verdict = place_new_flow(i, slot);
+        if (verdict != MeterVerdict::metered) {
+            refuse(verdict, packet, headers);
+            return;
         }
         Record& record = table_.record(slot);
         if ((record.state & FlowState::kLive) == 0) {
-            begin_flow(record, layout_, key, headers, reversed_[i], lane_template.biflow);
+            begin_flow(record, layout_, keys_[i], headers, reversed_[i], lane_template.biflow);
             ledger_.flows_made.add(1);
-        } else if (!surely_not_due(record, lane_template, packet, headers, reversed_[i]))
-            [[unlikely]] {
+        } else {
             cut_if_due(record, lane_template, packet, headers, reversed_[i]);
         }
-        const std::size_t direction = packet_direction(record, reversed_[i], lane_template.biflow);
+        add_in_any_order(record, lane_template, packet, headers, reversed_[i]);
+    }
+
+    void add_in_any_order(Record& record, const LaneTemplate& lane_template,
+                          const PacketView& packet, const PacketHeaders& headers,
+                          bool reversed) noexcept {
+        const std::size_t direction = packet_direction(record, reversed, lane_template.biflow);
         add_packet(record, layout_, packet, headers, direction);
+        follow_connection(record, lane_template, headers, direction);
+    }
+
+    void follow_connection(Record& record, const LaneTemplate& lane_template,
+                           const PacketHeaders& headers, std::size_t direction) noexcept {
         if (lane_template.tcp_end && timeouts_.tcp_end != kNever) {
             follow_tcp(record, headers.tcp_control_bits, direction, lane_template.biflow);
         }
-        return MeterVerdict::metered;
     }
 
     [[nodiscard]] MeterVerdict place_new_flow(std::uint32_t i, std::int32_t& slot) noexcept {
@@ -296,18 +355,17 @@ class FlowLaneOf final : public FlowLane {
         return true;
     }
 
-    /// The common case of cut_if_due in a few comparisons: a packet no earlier than the record's
-    /// last one, within both timeouts (a packet from before either time wraps around and fails),
-    /// and room in the counters.
-    [[nodiscard]] bool surely_not_due(const Record& record, const LaneTemplate& lane_template,
-                                      const PacketView& packet, const PacketHeaders& headers,
-                                      bool reversed) const noexcept {
-        const std::size_t d = packet_direction(record, reversed, lane_template.biflow);
-        return packet.time_ns - record.first_ns < timeouts_.active &&
+    /// A packet that neither ends nor cuts its flow's record and only moves its end: no earlier
+    /// than the last one, within both timeouts, and with room in the counters.
+    [[nodiscard]] bool follows_on(const Record& record, const LaneTemplate& lane_template,
+                                  const PacketView& packet, const PacketHeaders& headers,
+                                  std::size_t direction) const noexcept {
+        return packet.time_ns >= record.first_ns && packet.time_ns >= record.last_ns &&
+               packet.time_ns - record.first_ns < timeouts_.active &&
                packet.time_ns - record.last_ns < timeouts_.idle &&
-               (record.state & FlowState::kEnded) == 0 &&
-               record.packets[d] < lane_template.packets_max &&
-               record.octets[d] <= lane_template.octets_max - headers.ip_octets;
+               (record.state & (FlowState::kLive | FlowState::kEnded)) == FlowState::kLive &&
+               record.packets[direction] < lane_template.packets_max &&
+               record.octets[direction] <= lane_template.octets_max - headers.ip_octets;
     }
 
     /// Before a packet is added: reports what is due, so that no record is longer than the active
@@ -412,18 +470,31 @@ class FlowLaneOf final : public FlowLane {
         records_.publish();
     }
 
-    void refuse(MeterVerdict verdict, const PacketView& packet) noexcept {
+    void refuse(MeterVerdict verdict, const PacketView& packet,
+                const PacketHeaders& headers) noexcept {
         BurstTally& tally = refused_[static_cast<std::size_t>(verdict)];
         ++tally.packets;
         tally.octets += packet.frame_octets;
+        refused_ip_octets_ += headers.ip_octets;
     }
 
-    void settle_refusals() noexcept {
+    /// Metered is what was not refused: sums over a burst, added to the ledger once.
+    void settle(const LaneBurst& burst) noexcept {
+        BurstTally metered{.packets = burst.positions.size(), .octets = 0};
+        std::uint64_t metered_ip_octets = 0;
+        for (const std::uint8_t position : burst.positions) {
+            metered.octets += burst.batch.packets[position].frame_octets;
+            metered_ip_octets += burst.headers[position].ip_octets;
+        }
         for (std::size_t v = 1; v < kMeterVerdicts; ++v) {
             if (refused_[v].packets != 0) {
                 ledger_.meter[v].add(refused_[v].packets, refused_[v].octets);
+                metered.packets -= refused_[v].packets;
+                metered.octets -= refused_[v].octets;
             }
         }
+        ledger_.metered.add(metered.packets, metered.octets);
+        ledger_.metered_ip_octets.add(metered_ip_octets - refused_ip_octets_);
         tell_live_flows();
     }
 
@@ -446,10 +517,12 @@ class FlowLaneOf final : public FlowLane {
 
     // one burst's way through the stages
     std::array<BurstTally, kMeterVerdicts> refused_{}; ///< by verdict; [metered] stays unused
+    std::uint64_t refused_ip_octets_ = 0;
     alignas(kCacheLineBytes) std::array<Key, kBurstPackets> keys_;
     std::array<std::uint64_t, kBurstPackets> hashes_;
     std::array<std::int32_t, kBurstPackets> slots_;
-    std::array<std::uint8_t, kBurstPackets> positions_;
+    std::array<std::uint8_t, kBurstPackets> positions_; ///< in the burst
+    std::array<std::uint8_t, kBurstPackets> numbers_;   ///< of the templates
     std::array<bool, kBurstPackets> reversed_;
 
     // flows that leave together: victims of a full table, or of the sweep

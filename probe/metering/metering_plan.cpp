@@ -84,8 +84,10 @@ RecordLayout RecordLayout::of(const BlockNeeds& needs, std::size_t base_octets) 
     for (std::size_t d = 0; d < kDirections; ++d) {
         layout.frame_octets[d] = place(needs.frame_octets[d], sizeof(FrameOctetsBlock), end);
         layout.range[d] = place(needs.range[d], sizeof(RangeBlock), end);
+        layout.every_packet[d] = needs.frame_octets[d] || needs.range[d];
     }
     layout.reverse_times = place(needs.reverse_times, sizeof(DirectionTimesBlock), end);
+    layout.every_packet[1] = layout.every_packet[1] || needs.reverse_times;
     for (std::size_t d = 0; d < kDirections; ++d) {
         layout.first_packet[d] = place(needs.first_packet[d], sizeof(FirstPacketBlock), end);
         layout.link[d] = place(needs.link[d], sizeof(LinkBlock), end);

@@ -36,6 +36,7 @@ struct RecordLayout {
     std::array<std::uint16_t, 2> frame_octets{};
     std::array<std::uint16_t, 2> totals{};
     std::uint16_t reverse_times = 0;
+    std::array<bool, 2> every_packet{}; ///< by direction: some block changes with every packet
     std::uint16_t base_octets = 0;
     std::uint16_t record_octets = 0; ///< used octets
     std::uint16_t stride = 0;        ///< distance of records in the table: whole cache lines

@@ -94,13 +94,33 @@ bool CaptureFile::look_ahead() noexcept {
 
 std::uint32_t CaptureFile::poll(PacketBatch& batch, TimeNs now) noexcept {
     std::uint32_t size = 0;
-    while (size < kBurstPackets && look_ahead() && waiting_.time_ns <= now) {
+    if (look_ahead() && waiting_.time_ns <= now) {
         batch.packets[size++] = waiting_;
         has_waiting_ = false;
+        std::visit([&](auto& reader) noexcept { read_on(reader, batch, size, now); }, reader_);
     }
     batch.size = size;
     packets_ += size;
     return size;
+}
+
+/// Into the batch itself, but for the packet whose time has not come.
+template <class Format>
+void CaptureFile::read_on(Format& reader, PacketBatch& batch, std::uint32_t& size,
+                          TimeNs now) noexcept {
+    while (size < kBurstPackets) {
+        PacketView& packet = batch.packets[size];
+        state_ = reader.next(packet);
+        if (state_ != CaptureRead::packet) {
+            return;
+        }
+        if (packet.time_ns > now) {
+            waiting_ = packet;
+            has_waiting_ = true;
+            return;
+        }
+        ++size;
+    }
 }
 
 TimeNs CaptureFile::next_time_ns() noexcept {

@@ -78,6 +78,8 @@ class CaptureFile final : public PacketSource {
 
     [[nodiscard]] static Reader make_reader(Bytes octets, const std::string& name);
     [[nodiscard]] bool look_ahead() noexcept;
+    template <class Format>
+    void read_on(Format& reader, PacketBatch& batch, std::uint32_t& size, TimeNs now) noexcept;
 
     MappedOctets mapped_;
     Bytes octets_;

@@ -121,6 +121,11 @@ TimestampScale TimestampScale::from_tsresol(std::uint8_t tsresol) noexcept {
 }
 
 TimeNs TimestampScale::to_ns(std::uint64_t units) const noexcept {
+    TimeNs plain = 0;
+    if (divisor == 1 && shift == 0 && offset_s == 0 &&
+        !__builtin_mul_overflow(units, multiplier, &plain)) [[likely]] {
+        return plain; // nearly every file; 128-bit division costs more than all else here
+    }
     constexpr Wide kTimeMax = std::numeric_limits<TimeNs>::max();
     Wide time = (static_cast<Wide>(units) * static_cast<Wide>(multiplier)) >> shift;
     if (divisor != 1) {

@@ -24,12 +24,9 @@ bool PcapReader::recognises(std::uint32_t magic) noexcept {
 }
 
 PcapReader::PcapReader(Bytes octets) noexcept : octets_(octets), offset_(kFileHeaderOctets) {
-    constexpr std::uint8_t kNanosecondTsresol = 9;
-    constexpr std::uint8_t kMicrosecondTsresol = 6;
     octets_.set_swapped(!is_magic(octets_.u32(0)));
     const std::uint32_t magic = octets_.u32(0);
-    scale_ = TimestampScale::from_tsresol(magic == kMagicNanoseconds ? kNanosecondTsresol
-                                                                     : kMicrosecondTsresol);
+    ns_per_unit_ = magic == kMagicNanoseconds ? 1 : kNsPerUs;
     record_header_octets_ =
         magic == kMagicModified ? kModifiedRecordHeaderOctets : kRecordHeaderOctets;
     constexpr std::uint16_t kLengthsInOrderMinor = 3;
@@ -58,7 +55,7 @@ CaptureRead PcapReader::next(PacketView& packet) noexcept {
     packet.octets = octets_.at(offset_ + record_header_octets_);
     packet.captured_octets = captured;
     packet.frame_octets = std::max(captured, octets_.u32(offset_ + frame_at_));
-    packet.time_ns = octets_.u32(offset_) * kNsPerSecond + scale_.to_ns(octets_.u32(offset_ + 4));
+    packet.time_ns = octets_.u32(offset_) * kNsPerSecond + octets_.u32(offset_ + 4) * ns_per_unit_;
     packet.stripped_vlan_tci = 0;
     packet.vlan_stripped = false;
     packet.link = link_;

@@ -28,7 +28,7 @@ class PcapReader {
 
   private:
     CaptureOctets octets_;
-    TimestampScale scale_;
+    TimeNs ns_per_unit_ = kNsPerUs; ///< of a timestamp's second word
     std::uint64_t offset_ = 0;
     std::uint32_t record_header_octets_ = 0;
     std::uint32_t captured_at_ = 8; ///< of the captured length in a record header

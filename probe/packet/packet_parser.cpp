@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The straight line: Ethernet, perhaps a tag, IP without options, TCP or UDP. Everything else is a
-// call away (link_layer.cpp, ipv6_extension_headers.cpp).
+// Every frame. The straight line: Ethernet, perhaps a tag, IP without options, TCP or UDP; the rest
+// is a call away (link_layer.cpp, ipv6_extension_headers.cpp).
 #include "probe/packet/packet_parser.hpp"
 
 #include "probe/packet/ipv6_extension_headers.hpp"
@@ -166,7 +166,7 @@ ParseVerdict parse_ipv6(PacketCursor cursor, std::uint32_t frame_octets,
 
 } // namespace
 
-ParseVerdict parse_packet(const PacketView& packet, PacketHeaders& headers) noexcept {
+ParseVerdict parse_any_frame(const PacketView& packet, PacketHeaders& headers) noexcept {
     headers = PacketHeaders{}; // three vector stores; cheaper than a store for each absent field
     if (packet.vlan_stripped) {
         add_vlan_tag(headers, packet.stripped_vlan_tci);
@@ -186,6 +186,13 @@ ParseVerdict parse_packet(const PacketView& packet, PacketHeaders& headers) noex
     }
     return start.family == IpFamily::ipv4 ? parse_ipv4(cursor, packet.frame_octets, headers)
                                           : parse_ipv6(cursor, packet.frame_octets, headers);
+}
+
+ParseVerdict parse_packet(const PacketView& packet, PacketHeaders& headers) noexcept {
+    if (parse_common_frame(packet, headers)) [[likely]] {
+        return ParseVerdict::metered;
+    }
+    return parse_any_frame(packet, headers);
 }
 
 } // namespace probe

@@ -23,4 +23,11 @@ inline constexpr std::uint32_t kExtensionHeadersMax = 32;
 /// `headers` is filled completely when the verdict is `metered`, and is undetermined otherwise.
 [[nodiscard]] ParseVerdict parse_packet(const PacketView& packet, PacketHeaders& headers) noexcept;
 
+/// parse_packet in two halves, for who treats the frames that nearly all traffic is made of apart:
+/// they are metered, whole and no fragments. False: the frame is of another kind, nothing was
+/// written.
+[[nodiscard]] bool parse_common_frame(const PacketView& packet, PacketHeaders& headers) noexcept;
+[[nodiscard]] ParseVerdict parse_any_frame(const PacketView& packet,
+                                           PacketHeaders& headers) noexcept;
+
 } // namespace probe

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
+#include <cstring>
 
 #include "probe/packet/packet_parser.hpp"
 
@@ -51,6 +52,12 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     require(verdict < probe::ParseVerdict::count_);
     if (verdict == probe::ParseVerdict::metered) {
         check(packet, headers);
+    }
+    probe::PacketHeaders quick;
+    if (probe::parse_common_frame(packet, quick)) {
+        probe::PacketHeaders general;
+        require(probe::parse_any_frame(packet, general) == probe::ParseVerdict::metered);
+        require(std::memcmp(&quick, &general, sizeof quick) == 0);
     }
     return 0;
 }

@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "probe/packet/packet_parser.hpp"
 
+#include <algorithm>
 #include <cstring>
+#include <random>
 #include <set>
+#include <vector>
 
 #include "tests/probe/packet/packet_cases.hpp"
 #include "tests/support/catch.hpp"
@@ -39,6 +42,47 @@ TEST_CASE("the described frames reach every verdict", "[packet][parser]") {
         INFO(name);
         CHECK(seen.count(std::string(name)) == 1);
     }
+}
+
+/// The common frames, whole and cut, with octets changed by `seed`: most stay common or just miss
+/// it.
+TEST_CASE("the short way of common frames finds what the general way finds", "[packet][parser]") {
+    std::mt19937 random(20'261'124);
+    const auto below = [&random](std::size_t n) { return random() % n; };
+    std::size_t short_way = 0;
+    std::size_t general_way = 0;
+    for (const PacketCase& packet : packet_cases()) {
+        if (packet.link != LinkType::ethernet || packet.frame.size() > 2048) {
+            continue;
+        }
+        for (int round = 0; round < 1000; ++round) {
+            std::vector<std::uint8_t> octets = packet.frame;
+            octets.resize(octets.size() + below(40)); // padding, so that short packets are common
+            for (std::size_t changes = below(4); changes > 0; --changes) {
+                octets[below(std::min<std::size_t>(octets.size(), 70))] ^=
+                    static_cast<std::uint8_t>(1U << below(8));
+            }
+            octets.resize(octets.size() - below(std::min<std::size_t>(octets.size(), 30)));
+            const ExactFrame frame(octets);
+            PacketView view =
+                frame.view(LinkType::ethernet, static_cast<std::uint32_t>(octets.size()));
+            view.vlan_stripped = below(20) == 0;
+            view.stripped_vlan_tci = 7;
+            PacketHeaders quick;
+            std::memset(static_cast<void*>(&quick), 0xCC, sizeof quick);
+            if (!parse_common_frame(view, quick)) {
+                ++general_way;
+                continue;
+            }
+            ++short_way;
+            PacketHeaders general{};
+            INFO(packet.description << ", round " << round);
+            REQUIRE(parse_any_frame(view, general) == ParseVerdict::metered);
+            REQUIRE(std::memcmp(&quick, &general, sizeof quick) == 0);
+        }
+    }
+    CHECK(short_way > 2'000);
+    CHECK(general_way > 2'000);
 }
 
 TEST_CASE("a frame cut at any octet keeps its octets, or is refused as truncated",
