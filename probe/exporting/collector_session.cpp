@@ -19,8 +19,10 @@ constexpr TimeNs kAnswerWait = 100 * kNsPerMs;
 /// Pacing over UDP, see the header.
 constexpr std::size_t kPaceBurstOctets = std::size_t{32} * 1024;
 constexpr std::size_t kPaceMinOctetsPerMs = std::size_t{4} * 1024;
-constexpr std::size_t kPaceMaxOctetsPerMs = std::size_t{64} * 1024;
+constexpr TimeNs kPaceBurstTime = kNsPerMs / 2;
 constexpr std::size_t kPaceSpreadMs = 200;
+constexpr std::size_t kPaceSpreadMinMs = 10;
+constexpr TimeNs kArrivalWindow = 400 * kNsPerMs;
 
 /// Rounded up: a flow that ended in this second must not end after its message's Export Time.
 constexpr std::uint32_t export_time_of(TimeNs now) noexcept {
@@ -60,7 +62,10 @@ void CollectorSession::append(std::size_t template_index, Bytes data_record, Rec
     record.queued_at = now;
     record.weight = weight;
     record.template_index = static_cast<std::uint16_t>(template_index);
-    if (backlog_.push(record, data_record)) return ledger_.queued.add(weight);
+    if (backlog_.push(record, data_record)) {
+        arrived_octets_ += data_record.size();
+        return ledger_.queued.add(weight);
+    }
     if (!connected_) return refuse(LossReason::not_connected);
     refuse(failing_ ? LossReason::send_error : LossReason::queue_full);
 }
@@ -68,12 +73,12 @@ void CollectorSession::append(std::size_t template_index, Bytes data_record, Rec
 void CollectorSession::step(TimeNs now) noexcept {
     if (closed_) return;
     follow_transport(transport_->step(now));
+    measure_arrival(now);
     if (connected_ && now >= retry_at_) {
         for (int sent = 0; sent < kMessagesPerStep; ++sent) {
             if (message_.empty() && message_due(now)) pack_message(now);
-            if (message_.empty() || pace_ > now + drain_time(kPaceBurstOctets) ||
-                !send_message(now))
-                break;
+            const TimeNs ahead = std::max(drain_time(kPaceBurstOctets), kPaceBurstTime);
+            if (message_.empty() || pace_ > now + ahead || !send_message(now)) break;
         }
     }
     ledger_.send_errors = transport_->errors();
@@ -144,9 +149,25 @@ bool CollectorSession::message_due(TimeNs now) const noexcept {
 }
 
 TimeNs CollectorSession::drain_time(std::size_t octets) const noexcept {
-    const std::size_t octets_per_ms = std::clamp(backlog_.held_octets() / kPaceSpreadMs,
-                                                 kPaceMinOctetsPerMs, kPaceMaxOctetsPerMs);
+    const std::size_t used = backlog_.percent_used();
+    const std::size_t spread_ms = used < 50   ? kPaceSpreadMs
+                                  : used < 75 ? kPaceSpreadMs / 4
+                                              : kPaceSpreadMinMs;
+    const std::size_t octets_per_ms = std::max(
+        {kPaceMinOctetsPerMs, 2 * arrival_octets_per_ms_, backlog_.held_octets() / spread_ms});
     return octets * kNsPerMs / octets_per_ms;
+}
+
+/// A mean that forgets: what arrives at once counts no more than what arrives over the window.
+void CollectorSession::measure_arrival(TimeNs now) noexcept {
+    const TimeNs passed = now - arrival_measured_at_;
+    if (passed < kNsPerMs) return;
+    arrival_measured_at_ = now;
+    const TimeNs weight = std::min(passed, kArrivalWindow);
+    const std::size_t mean = arrived_octets_ * kNsPerMs / std::max(passed, kNsPerMs);
+    arrival_octets_per_ms_ =
+        (arrival_octets_per_ms_ * (kArrivalWindow - weight) + mean * weight) / kArrivalWindow;
+    arrived_octets_ = 0;
 }
 
 void CollectorSession::pack_message(TimeNs now) noexcept {

@@ -44,6 +44,7 @@ class RecordBacklog {
     [[nodiscard]] bool empty() const noexcept { return records_ == 0; }
     [[nodiscard]] bool all_read() const noexcept { return unread_records_ == 0; }
     [[nodiscard]] bool over_half() const noexcept { return used_ > ring_.size() / 2; }
+    [[nodiscard]] std::size_t percent_used() const noexcept { return used_ * 100 / ring_.size(); }
     /// Of all records, without bookkeeping and set headers.
     [[nodiscard]] std::size_t held_octets() const noexcept { return held_octets_; }
     /// Of unread records, without bookkeeping and set headers.
