@@ -14,7 +14,7 @@ namespace probe {
 namespace {
 
 /// How many neighbours an eviction looks at; bounds the work a packet can cause in a full table.
-constexpr std::size_t kEvictionCandidates = 8;
+constexpr std::size_t kEvictionCandidates = 4;
 
 /// Where these are all free (rte_hash has up to 18 % more slots than flows, small tables 64, and a
 /// sweep frees neighbours), it looks on for the next flow as far as this.

@@ -131,7 +131,7 @@ class FlowTable {
     /// The key's slot, also where the front index left it out; kNoSlot when there is no such flow.
     [[nodiscard]] std::int32_t find(const Key& key, std::uint64_t hash) const noexcept {
         const std::int32_t slot = find_in_front(key, hash);
-        if (slot != FlowIndex::kNoSlot) {
+        if (slot != FlowIndex::kNoSlot || front_.complete(hash)) {
             return slot;
         }
         const void* const pointer = &key;
@@ -205,7 +205,8 @@ class FlowTable {
             std::int32_t found = FlowIndex::kNoSlot;
             index_.lookup_burst(&key, &signature, 1, &found);
             const std::int32_t in_front = find_in_front(candidate.key, hash);
-            const bool front_agrees = in_front == slot || in_front == FlowIndex::kNoSlot;
+            const bool front_agrees =
+                in_front == slot || (in_front == FlowIndex::kNoSlot && !front_.complete(hash));
             if (found != slot || !front_agrees || i >= slots_used()) {
                 return false;
             }

@@ -5,7 +5,8 @@
 // it is one: the tag says which slots may be the flow's, and the record, whose line the packet
 // needs anyway, holds the whole key that proves it. rte_hash stays the authority: it alone decides
 // what is in the table, gives slots and frees them; this index only knows where to look first. A
-// full bucket leaves a flow out, which then costs a look-up in rte_hash per packet, nothing else.
+// full bucket leaves a flow out, which then costs a look-up in rte_hash per packet, nothing else;
+// the bucket counts those, so that its silence about a new flow can be believed.
 // The bucket and the tag come from a keyed hash, so nobody outside can aim at a bucket.
 //
 // Thread: the owner worker. Memory is fixed at construction.
@@ -78,10 +79,16 @@ class FrontIndex {
                 return;
             }
         }
-        ++left_out_;
+        ++b.left_out;
     }
 
-    /// Forgets a flow; one that was left out is not there, which is fine.
+    /// Whether every flow of this hash's bucket is in it: then one that is not found here is in no
+    /// index.
+    [[nodiscard]] bool complete(std::uint64_t hash) const noexcept {
+        return bucket(hash).left_out == 0;
+    }
+
+    /// Forgets a flow that is in rte_hash, also one that was left out.
     void erase(std::uint64_t hash, std::int32_t slot) noexcept {
         Bucket& b = bucket(hash);
         for (std::size_t i = 0; i < kEntriesPerBucket; ++i) {
@@ -91,10 +98,8 @@ class FrontIndex {
                 return;
             }
         }
+        --b.left_out;
     }
-
-    /// Flows that found their bucket full, in all.
-    [[nodiscard]] std::uint64_t left_out() const noexcept { return left_out_; }
 
     [[nodiscard]] static std::size_t memory_octets(std::size_t flows) noexcept {
         return buckets_for(flows) * sizeof(Bucket);
@@ -109,6 +114,7 @@ class FrontIndex {
         std::array<std::uint64_t, kEntriesPerBucket / kTagsPerWord>
             tags; ///< four 16-bit tags a word
         std::array<std::int32_t, kEntriesPerBucket> slots;
+        std::uint64_t left_out; ///< live flows of this bucket that found it full
     };
     static_assert(sizeof(Bucket) == kCacheLineBytes);
 
@@ -139,7 +145,6 @@ class FrontIndex {
     std::size_t bucket_mask_;
     TableMemory memory_;
     Bucket* buckets_;
-    std::uint64_t left_out_ = 0;
 };
 
 } // namespace probe
