@@ -68,7 +68,7 @@ void set_common_name(Bytes name, ApplicationField field, ApplicationFields& fiel
     if (found.tag == kBmpString) {
         // UCS-2 is UTF-8 only after a conversion, which nobody's certificates have needed for
         // decades: what is ASCII in it is kept.
-        std::array<char, 128> ascii;
+        std::array<char, 128> ascii{};
         std::size_t used = 0;
         PayloadReader characters(found.content);
         while (characters.left() >= 2 && used < ascii.size()) {

@@ -54,7 +54,7 @@ class NumberList {
     [[nodiscard]] bool overflown() const noexcept { return overflown_; }
 
   private:
-    std::array<std::uint16_t, 256> numbers_;
+    std::array<std::uint16_t, 256> numbers_{};
     std::size_t used_ = 0;
     bool overflown_ = false;
 };

@@ -100,7 +100,7 @@ bool read_question(Bytes message, PayloadReader& reader, Question& question) noe
 void add_ipv6(Name& text, Bytes address) noexcept {
     // RFC 5952 section 4: the longest run of zeros, of two groups and more, becomes "::".
     constexpr int kGroups = 8;
-    std::array<std::uint16_t, kGroups> groups;
+    std::array<std::uint16_t, kGroups> groups{};
     PayloadReader reader(address);
     for (std::uint16_t& group : groups) {
         group = reader.u16();
@@ -236,7 +236,7 @@ bool set_netbios_name(std::string_view encoded, ApplicationFields& fields) noexc
     if (encoded.size() < kNameOctets * 2) {
         return false;
     }
-    std::array<char, kNameOctets> name;
+    std::array<char, kNameOctets> name{};
     for (std::size_t i = 0; i < kNameOctets; ++i) {
         const int high = encoded[2 * i] - 'A';
         const int low = encoded[2 * i + 1] - 'A';

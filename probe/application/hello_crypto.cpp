@@ -68,8 +68,8 @@ bool HelloCrypto::hmac_sha256(Bytes key, Bytes message, Sha256& out) noexcept {
     if (key.size() > kBlockOctets) {
         return false;
     }
-    std::array<std::uint8_t, kBlockOctets> inner;
-    std::array<std::uint8_t, kBlockOctets> outer;
+    std::array<std::uint8_t, kBlockOctets> inner{};
+    std::array<std::uint8_t, kBlockOctets> outer{};
     for (std::size_t i = 0; i < kBlockOctets; ++i) {
         const std::uint8_t octet = i < key.size() ? key[i] : std::uint8_t{0};
         inner[i] = octet ^ kInner;
@@ -96,11 +96,11 @@ bool HelloCrypto::open_gcm(const AesKey& key, const GcmNonce& nonce, Bytes assoc
         return false;
     }
     const Bytes text = sealed.first(sealed.size() - kGcmTagOctets);
-    std::array<std::uint8_t, kGcmTagOctets> tag;
+    std::array<std::uint8_t, kGcmTagOctets> tag{};
     std::copy_n(sealed.end() - kGcmTagOctets, kGcmTagOctets, tag.begin());
     EVP_CIPHER_CTX* context = gcm_context_.get();
     int written = 0;
-    std::array<std::uint8_t, kGcmTagOctets> none;
+    std::array<std::uint8_t, kGcmTagOctets> none{};
     return EVP_DecryptInit_ex(context, nullptr, nullptr, key.data(), nonce.data()) == 1 &&
            EVP_CIPHER_CTX_ctrl(context, EVP_CTRL_GCM_SET_TAG, kGcmTagOctets, tag.data()) == 1 &&
            EVP_DecryptUpdate(context, nullptr, &written, associated.data(),

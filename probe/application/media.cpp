@@ -20,7 +20,7 @@ Parsed parse_rtp(const Payload& payload, RtpFlow& flow, ApplicationFields& field
     const std::uint16_t sequence = reader.u16();
     reader.skip(4); // timestamp
     const std::uint32_t source = reader.u32();
-    const std::size_t contributing = (first & 0xFU) * 4;
+    const std::size_t contributing = (first & std::size_t{0xF}) * 4;
     // RFC 5761 section 4: types 64 to 95 would be RTCP's; 35 to 63 and 77 to 95 are free.
     const bool type_known = type <= 34 || type >= 96;
     if (payload.stream || !reader.ok() || first >> 6 != kVersion2 || !type_known || source == 0 ||

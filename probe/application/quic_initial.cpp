@@ -139,11 +139,11 @@ Bytes open_initial(const LongHeader& header, const InitialKeys& keys, HelloCrypt
         return {};
     }
     const auto sample = header.packet.subspan(number_at + kSampleAt).first<kSampleOctets>();
-    std::array<std::uint8_t, 16> mask;
+    std::array<std::uint8_t, 16> mask{};
     if (!crypto.aes_block(keys.header_protection, sample, mask)) {
         return {};
     }
-    std::array<std::uint8_t, kHeaderOctetsMax> clear;
+    std::array<std::uint8_t, kHeaderOctetsMax> clear{};
     clear[0] = header.packet[0] ^ (mask[0] & 0x0F);
     const std::size_t number_octets = (clear[0] & 3U) + 1U;
     std::copy_n(header.packet.begin() + 1, number_at + number_octets - 1, clear.begin() + 1);
