@@ -89,7 +89,7 @@ std::unique_ptr<probe::RecordSink> LoopbackCollector::open_sink(
     collector.port = port_;
     probe::ExportOptions options;
     options.collectors = {collector};
-    return probe::open_sink(collector, options, 1, binding.templates(), {}, 1);
+    return probe::open_sink(collector, options, 1, binding.templates(), nullptr, {}, 1);
 }
 
 void LoopbackCollector::take_datagrams(int socket) {

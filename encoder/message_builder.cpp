@@ -19,7 +19,8 @@ MessageBuilder::MessageBuilder(std::uint32_t domain_id, std::uint16_t message_oc
       buffer_(octets_max_) {}
 
 AppendVerdict MessageBuilder::append_template(const TemplateRecord& record) noexcept {
-    return append(kTemplateSetId, record.octets());
+    return append(record.scope_count() > 0 ? kOptionsTemplateSetId : kTemplateSetId,
+                  record.octets());
 }
 
 AppendVerdict MessageBuilder::append_data(std::uint16_t template_id,

@@ -24,13 +24,15 @@ class MessageBuilder {
     /// payload a datagram may have, or up to kMessageOctetsMax over TCP and in files.
     MessageBuilder(std::uint32_t domain_id, std::uint16_t message_octets_max);
 
+    /// A Template or an Options Template, each in Sets of its own kind.
     [[nodiscard]] AppendVerdict append_template(const TemplateRecord& record) noexcept;
     /// `record` is one encoded Data Record of the template with this id.
     [[nodiscard]] AppendVerdict append_data(std::uint16_t template_id,
                                             std::span<const std::uint8_t> record) noexcept;
 
     [[nodiscard]] bool empty() const noexcept { return used_ == kMessageHeaderOctets; }
-    /// What the next message's sequence number grows by (RFC 7011 section 3.1).
+    /// What the next message's sequence number grows by: Data Records, also those of Options
+    /// Templates (RFC 7011 section 3.1).
     [[nodiscard]] std::uint32_t data_records() const noexcept { return data_records_; }
     [[nodiscard]] std::uint16_t octets() const noexcept {
         return static_cast<std::uint16_t>(used_);

@@ -29,15 +29,22 @@ std::string FieldSpecifier::name() const {
 }
 
 TemplateRecord::TemplateRecord(std::uint16_t id, std::string name,
-                               std::vector<FieldSpecifier> fields, std::size_t key_count)
-    : id_(id), name_(std::move(name)), fields_(std::move(fields)), key_count_(key_count) {
+                               std::vector<FieldSpecifier> fields, std::size_t key_count,
+                               std::size_t scope_count)
+    : id_(id),
+      name_(std::move(name)),
+      fields_(std::move(fields)),
+      key_count_(key_count),
+      scope_count_(scope_count) {
     if (id_ < kFirstDataSetId) refuse(name_, "the id is below 256; leave ids 0 to 255 to Sets");
     if (fields_.empty()) refuse(name_, "there are no fields; name at least one");
+    if (scope_count_ > fields_.size()) refuse(name_, "there are fewer fields than scope fields");
     if (key_count_ > fields_.size()) refuse(name_, "there are fewer fields than key fields");
 
     std::size_t record = 0;
     push_be(octets_, id_);
     push_be(octets_, static_cast<std::uint16_t>(fields_.size()));
+    if (scope_count_ > 0) push_be(octets_, static_cast<std::uint16_t>(scope_count_));
     for (const FieldSpecifier& field : fields_) {
         if (field.element == nullptr) refuse(name_, "a field has no element");
         if (!allows_length(field.element->type, field.length)) {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// A Template Record (RFC 7011 section 3.4.1): what a Data Record of this Template ID looks like.
+// A Template Record (RFC 7011 section 3.4.1) or an Options Template Record (section 3.4.2): what a
+// Data Record of this Template ID looks like.
 // Immutable once made; may be read from any thread.
 #pragma once
 
@@ -28,13 +29,16 @@ class TemplateRecord {
     /// 7011 does not allow: an id below 256, no fields, a length the type cannot have, a record
     /// that fits no message. Descriptions from files are checked earlier, with better messages
     /// (template_description.hpp).
+    /// `scope_count` above 0 makes it an Options Template, whose first fields are the scope.
     TemplateRecord(std::uint16_t id, std::string name, std::vector<FieldSpecifier> fields,
-                   std::size_t key_count);
+                   std::size_t key_count, std::size_t scope_count = 0);
 
     [[nodiscard]] std::uint16_t id() const noexcept { return id_; }
     [[nodiscard]] const std::string& name() const noexcept { return name_; }
     [[nodiscard]] std::span<const FieldSpecifier> fields() const noexcept { return fields_; }
     [[nodiscard]] std::size_t key_count() const noexcept { return key_count_; }
+    /// 0: an ordinary Template.
+    [[nodiscard]] std::size_t scope_count() const noexcept { return scope_count_; }
 
     /// True when no field is of variable length; then every record has record_octets() octets.
     [[nodiscard]] bool fixed_length() const noexcept { return fixed_length_; }
@@ -51,6 +55,7 @@ class TemplateRecord {
     std::string name_;
     std::vector<FieldSpecifier> fields_;
     std::size_t key_count_;
+    std::size_t scope_count_;
     bool fixed_length_ = true;
     std::uint16_t record_octets_ = 0;
     std::vector<std::uint16_t> offsets_;

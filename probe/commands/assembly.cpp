@@ -39,6 +39,16 @@ ProbeConfig assemble_config(const CommandLine& words) {
     return config;
 }
 
+namespace {
+
+/// The ingressInterface of observation point number `i`.
+std::uint32_t interface_index(const ProbeConfig& config, std::size_t i) {
+    const std::uint32_t written = config.observation.points[i].interface_index;
+    return written != 0 ? written : static_cast<std::uint32_t>(i + 1);
+}
+
+} // namespace
+
 RecordBinding bind_templates(const ProbeConfig& config) {
     std::vector<ipfix::TemplateDescription> descriptions;
     for (const std::string& file : config.metering.template_files) {
@@ -48,20 +58,38 @@ RecordBinding bind_templates(const ProbeConfig& config) {
     }
     BindingContext context{.domain_id = config.observation.domain_id, .interfaces = {}};
     for (std::size_t i = 0; i < config.observation.points.size(); ++i) {
-        const ObservationPointOptions& point = config.observation.points[i];
-        const std::uint32_t number =
-            point.interface_index != 0 ? point.interface_index : static_cast<std::uint32_t>(i + 1);
-        context.interfaces.push_back({number, static_cast<std::uint8_t>(point.direction)});
+        context.interfaces.push_back(
+            {interface_index(config, i),
+             static_cast<std::uint8_t>(config.observation.points[i].direction)});
     }
     return {descriptions, context};
 }
 
+std::unique_ptr<OptionsRecords> make_options_records(const ProbeConfig& config,
+                                                     const RecordBinding& binding,
+                                                     bool by_default) {
+    if (!config.exporting.options_records.value_or(by_default)) {
+        return nullptr;
+    }
+    OptionsContext context{.domain_id = config.observation.domain_id,
+                           .domain_name = config.observation.domain_name,
+                           .interfaces = {}};
+    for (std::size_t i = 0; i < config.observation.points.size(); ++i) {
+        const std::string& port = config.observation.points[i].port;
+        context.interfaces.push_back(
+            {interface_index(config, i), port.substr(0, port.find(',')), port});
+    }
+    return std::make_unique<OptionsRecords>(binding.templates(), context);
+}
+
 std::vector<std::unique_ptr<RecordSink>> open_sinks(const ProbeConfig& config,
-                                                    const RecordBinding& binding) {
+                                                    const RecordBinding& binding,
+                                                    OptionsRecords* options_records) {
     std::vector<std::unique_ptr<RecordSink>> sinks;
     for (const CollectorOptions& collector : config.exporting.collectors) {
         sinks.push_back(open_sink(collector, config.exporting, config.observation.domain_id,
-                                  binding.templates(), tell_operator, SipKey::random().k0));
+                                  binding.templates(), options_records, tell_operator,
+                                  SipKey::random().k0));
     }
     return sinks;
 }

@@ -9,6 +9,7 @@
 
 #include "probe/config/command_line.hpp"
 #include "probe/config/probe_config.hpp"
+#include "probe/exporting/options_records.hpp"
 #include "probe/exporting/record_binding.hpp"
 #include "probe/exporting/record_sink.hpp"
 #include "probe/telemetry/ledger_snapshot.hpp"
@@ -23,8 +24,14 @@ namespace probe {
 [[nodiscard]] RecordBinding bind_templates(const ProbeConfig& config);
 
 /// Opens every collector. Throws std::runtime_error with the remedy.
+/// What this configuration tells of itself; nullptr: nothing. `by_default`: unless it says.
+[[nodiscard]] std::unique_ptr<OptionsRecords> make_options_records(const ProbeConfig& config,
+                                                                   const RecordBinding& binding,
+                                                                   bool by_default);
+
 [[nodiscard]] std::vector<std::unique_ptr<RecordSink>> open_sinks(const ProbeConfig& config,
-                                                                  const RecordBinding& binding);
+                                                                  const RecordBinding& binding,
+                                                                  OptionsRecords* options_records);
 
 /// One line on standard error, after the program's name.
 void tell_operator(const std::string& line);

@@ -20,7 +20,10 @@ int read_command(const CommandLine& words) {
     }
     const RecordBinding binding = bind_templates(config);
     const PacketFilter filter(words.filter);
-    std::vector<std::unique_ptr<RecordSink>> sinks = open_sinks(config, binding);
+    const std::unique_ptr<OptionsRecords> options_records =
+        make_options_records(config, binding, false);
+    std::vector<std::unique_ptr<RecordSink>> sinks =
+        open_sinks(config, binding, options_records.get());
     const EalSession eal(offline_eal_arguments(
         flow_index_memory_mb(binding.metering_plan(), config.metering, words.workers)));
     const auto& collectors = config.exporting.collectors;
@@ -30,6 +33,7 @@ int read_command(const CommandLine& words) {
         .shutdown = config.exporting.shutdown,
         .workers = words.workers,
         .filter = words.filter.empty() ? nullptr : &filter,
+        .options_records = options_records.get(),
         .wall_clock_export = std::any_of(collectors.begin(), collectors.end(),
                                          [](const CollectorOptions& collector) {
                                              return collector.transport == TransportKind::udp ||

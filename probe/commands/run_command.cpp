@@ -72,6 +72,8 @@ int run_command(const CommandLine& words, SignalThread& signals) {
             "no collector: name one under exporting.collectors, or with -o udp://HOST:4739");
     }
     const RecordBinding binding = bind_templates(config);
+    const std::unique_ptr<OptionsRecords> options_records =
+        make_options_records(config, binding, true);
     const PacketFilter filter(words.filter);
     const EalSession eal(live_eal_arguments(config.observation.eal, words.eal, port_names(config),
                                             memory_mb(config, binding)));
@@ -88,9 +90,10 @@ int run_command(const CommandLine& words, SignalThread& signals) {
         {.metering = config.metering,
          .shutdown = config.exporting.shutdown,
          .filter = words.filter.empty() ? nullptr : &filter,
+         .options_records = options_records.get(),
          .log = tell_operator,
          .started = [&words](const ObservationPoint& point) { introduce(point, words.quiet); }},
-        binding, plan, std::move(points), open_sinks(config, binding));
+        binding, plan, std::move(points), open_sinks(config, binding, options_records.get()));
     signals.set([&job] { job.stop(); },
                 [&job, &words] {
                     job.repeat_templates();

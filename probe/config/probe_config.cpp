@@ -102,8 +102,10 @@ ObservationPointOptions read_point(const YamlNode& node) {
 }
 
 void read_observation(const YamlNode& node, ObservationOptions& options) {
-    node.check_keys({"domain_id", "eal", "points"});
+    node.check_keys({"domain_id", "domain_name", "eal", "points"});
     take_uint(node, "domain_id", options.domain_id, 0);
+    when(node, "domain_name",
+         [&](const YamlNode& name) { options.domain_name = name.as_string(); });
     when(node, "eal", [&](const YamlNode& list) {
         for (const YamlNode& word : list.list()) {
             if (word.as_string() == "--") {
@@ -194,7 +196,12 @@ void read_collectors(const YamlNode& list, std::vector<CollectorOptions>& collec
 
 void read_exporting(const YamlNode& node, ExportOptions& options) {
     node.check_keys({"collectors", "template_refresh", "template_refresh_messages", "message_delay",
-                     "queue_octets", "reconnect_min", "reconnect_max", "udp_payload", "shutdown"});
+                     "options_records", "options_interval", "queue_octets", "reconnect_min",
+                     "reconnect_max", "udp_payload", "shutdown"});
+    when(node, "options_records",
+         [&](const YamlNode& value) { options.options_records = value.as_bool(); });
+    take_duration(node, "options_interval", options.options_interval,
+                  {kNsPerSecond, 24 * kNsPerHour}, true);
     when(node, "collectors",
          [&](const YamlNode& list) { read_collectors(list, options.collectors); });
     take_duration(node, "template_refresh", options.template_refresh,

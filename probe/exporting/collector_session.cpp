@@ -35,19 +35,32 @@ CollectorSession::CollectorSession(CollectorOptions collector, const ExportOptio
                                    std::uint32_t domain_id,
                                    std::span<const ipfix::TemplateRecord> templates,
                                    std::unique_ptr<Transport> transport,
-                                   std::uint32_t first_sequence)
+                                   OptionsRecords* options_records, std::uint32_t first_sequence)
     : collector_(std::move(collector)),
       templates_(templates),
+      options_records_(options_records),
+      options_count_(options_records != nullptr ? options_records->count() : 0),
       transport_(std::move(transport)),
       template_refresh_(options.template_refresh),
       template_refresh_messages_(options.template_refresh_messages),
       message_delay_(options.message_delay),
+      options_interval_(options.options_interval),
       retry_delay_(options.reconnect_min),
       first_sequence_(first_sequence),
       backlog_(options.queue_octets),
       sequence_(first_sequence),
-      announced_(templates.size(), false),
-      builder_(domain_id, static_cast<std::uint16_t>(ipfix::kMessageOctetsMax)) {}
+      next_option_(options_count_),
+      builder_(domain_id, static_cast<std::uint16_t>(ipfix::kMessageOctetsMax)) {
+    for (const ipfix::TemplateRecord& t : templates_) {
+        announcing_.push_back(&t);
+    }
+    if (options_records_ != nullptr) {
+        for (const ipfix::TemplateRecord& t : options_records_->templates()) {
+            announcing_.push_back(&t);
+        }
+    }
+    announced_.assign(announcing_.size(), false);
+}
 
 void CollectorSession::append(std::size_t template_index, Bytes data_record, RecordWeight weight,
                               TimeNs now) noexcept {
@@ -55,6 +68,7 @@ void CollectorSession::append(std::size_t template_index, Bytes data_record, Rec
     ledger_.offered.add(weight);
     const auto refuse = [&](LossReason reason) {
         ledger_.lost[static_cast<std::size_t>(reason)].add(weight);
+        ledger_.note_lost(now);
     };
     if (closed_) return refuse(LossReason::shutdown);
     if (data_record.size() > ipfix::kRecordOctetsMax) return refuse(LossReason::record_too_large);
@@ -72,8 +86,10 @@ void CollectorSession::append(std::size_t template_index, Bytes data_record, Rec
 
 void CollectorSession::step(TimeNs now) noexcept {
     if (closed_) return;
+    now_ = now;
     follow_transport(transport_->step(now));
     measure_arrival(now);
+    start_options_when_due(now);
     if (connected_ && now >= retry_at_) {
         for (int sent = 0; sent < kMessagesPerStep; ++sent) {
             if (message_.empty() && message_due(now)) pack_message(now);
@@ -93,7 +109,7 @@ void CollectorSession::close(TimeNs now) noexcept {
 void CollectorSession::abandon() noexcept {
     if (closed_) return;
     unsend_unacknowledged(LossReason::shutdown);
-    lose_queued(ledger_.queued, LossReason::shutdown);
+    lose_queued(ledger_.queued, LossReason::shutdown, now_);
     backlog_.clear();
     message_ = {};
     transport_->close();
@@ -120,7 +136,9 @@ void CollectorSession::start_session() noexcept {
     ledger_.sessions = session_;
     sequence_ = first_sequence_;
     next_template_ = 0;
-    announced_.assign(templates_.size(), false);
+    next_option_ = 0;
+    options_begun_at_ = now_;
+    announced_.assign(announcing_.size(), false);
     sent_messages_.clear();
     retry_at_ = 0;
     failing_ = trying_ = false;
@@ -133,7 +151,7 @@ void CollectorSession::end_session() noexcept {
 }
 
 bool CollectorSession::message_due(TimeNs now) const noexcept {
-    if (templates_due()) return true;
+    if (templates_due() || (options_due() && !trying_)) return true;
     if (!transport_->reliable()) {
         if (now >= templates_sent_at_ + template_refresh_) return true;
         const bool by_count = template_refresh_messages_ > 0 &&
@@ -175,22 +193,27 @@ void CollectorSession::pack_message(TimeNs now) noexcept {
     builder_.limit(transport_->max_message_octets());
     message_records_ = {};
     message_templates_ = 0;
+    message_options_ = 0;
     if (!transport_->reliable() && !templates_due()) {
         const bool by_count = template_refresh_messages_ > 0 &&
                               messages_since_templates_ >= template_refresh_messages_;
         if (by_count || now >= templates_sent_at_ + template_refresh_) next_template_ = 0;
     }
     message_next_template_ = next_template_;
+    message_next_option_ = next_option_;
     if (templates_due()) pack_templates(now);
-    if (message_next_template_ == templates_.size() && !trying_) pack_records();
+    if (message_next_template_ == announcing_.size() && !trying_) {
+        pack_options();
+        if (message_next_option_ == options_count_) pack_records(now);
+    }
     if (builder_.empty()) return;
     export_time_s_ = std::max(export_time_s_, export_time_of(now));
     message_ = builder_.finish(export_time_s_, sequence_);
 }
 
 void CollectorSession::pack_templates(TimeNs now) noexcept {
-    for (; message_next_template_ < templates_.size(); ++message_next_template_) {
-        const auto verdict = builder_.append_template(templates_[message_next_template_]);
+    for (; message_next_template_ < announcing_.size(); ++message_next_template_) {
+        const auto verdict = builder_.append_template(*announcing_[message_next_template_]);
         if (verdict == ipfix::AppendVerdict::message_full) return;
         // One that fits no message stays unannounced, and its records are lost by that name.
         if (verdict == ipfix::AppendVerdict::record_too_large) continue;
@@ -202,9 +225,39 @@ void CollectorSession::pack_templates(TimeNs now) noexcept {
     templates_sent_at_ = now;
 }
 
+// At the end once more: the last figures that a collector has are then the last there were.
+void CollectorSession::start_options_when_due(TimeNs now) noexcept {
+    if (options_count_ == 0 || !connected_ || options_due()) return;
+    const bool last = closing_ && !last_options_begun_ && backlog_.empty() && message_.empty();
+    const bool again = now - options_begun_at_ >= options_interval_;
+    if (!last && !again) return;
+    last_options_begun_ = last_options_begun_ || last;
+    next_option_ = 0;
+    options_begun_at_ = now;
+}
+
+void CollectorSession::pack_options() noexcept {
+    for (; message_next_option_ < options_count_; ++message_next_option_) {
+        const OptionsRecords::Encoded record =
+            options_records_->encode(message_next_option_, ledger_);
+        const std::size_t announcement = templates_.size() + record.template_index;
+        const auto verdict =
+            announced_[announcement]
+                ? builder_.append_data(announcing_[announcement]->id(), record.octets)
+                : ipfix::AppendVerdict::record_too_large;
+        if (verdict == ipfix::AppendVerdict::message_full) return;
+        if (verdict == ipfix::AppendVerdict::appended) {
+            ++message_options_;
+        } else {
+            ++ledger_.options_too_large;
+        }
+    }
+    if (message_options_ == 0) next_option_ = options_count_; // nothing of the cycle goes out
+}
+
 // A record that fits no message is given up when it is the oldest, so that what the message holds
 // is always the front of the queue.
-void CollectorSession::pack_records() noexcept {
+void CollectorSession::pack_records(TimeNs now) noexcept {
     QueuedRecord record;
     Bytes octets;
     while (backlog_.peek(record, octets)) {
@@ -218,12 +271,13 @@ void CollectorSession::pack_records() noexcept {
             message_records_.add(record.weight);
             continue;
         }
-        if (builder_.data_records() > 0) return;
+        if (builder_.data_records() > message_options_) return;
         backlog_.advance();
         backlog_.release();
         RecordTally one;
         one.add(record.weight);
-        lose_queued(one, announced ? LossReason::record_too_large : LossReason::template_too_large);
+        lose_queued(one, announced ? LossReason::record_too_large : LossReason::template_too_large,
+                    now);
     }
 }
 
@@ -256,6 +310,8 @@ void CollectorSession::message_left(TimeNs now) noexcept {
     ledger_.messages_sent += 1;
     ledger_.message_octets_sent += octets;
     ledger_.templates_sent += message_templates_;
+    ledger_.options_sent += message_options_;
+    next_option_ = message_next_option_;
     sent_messages_.add(octets, message_records_);
     backlog_.release();
     message_ = {};
@@ -286,13 +342,17 @@ void CollectorSession::wait_and_try_again(TimeNs now) noexcept {
 
 void CollectorSession::finish_if_done() noexcept {
     if (!closing_ || !backlog_.empty() || !message_.empty()) return;
+    if (connected_ && options_count_ != 0 && (options_due() || !last_options_begun_)) return;
     if (connected_ && transport_->unacknowledged_octets() > 0) return;
     transport_->close();
     closed_ = true;
 }
 
-void CollectorSession::lose_queued(const RecordTally& tally, LossReason reason) noexcept {
+void CollectorSession::lose_queued(const RecordTally& tally, LossReason reason,
+                                   TimeNs now) noexcept {
     const RecordTally lost = tally; // may be ledger_.queued itself
+    if (lost.records == 0) return;
+    ledger_.note_lost(now);
     ledger_.queued.subtract(lost);
     ledger_.lost[static_cast<std::size_t>(reason)].add(lost);
 }
@@ -300,6 +360,8 @@ void CollectorSession::lose_queued(const RecordTally& tally, LossReason reason) 
 void CollectorSession::unsend_unacknowledged(LossReason reason) noexcept {
     const RecordTally unknown = sent_messages_.newest(transport_->unacknowledged_octets());
     sent_messages_.clear();
+    if (unknown.records == 0) return;
+    ledger_.note_lost(now_);
     ledger_.sent.subtract(unknown);
     ledger_.lost[static_cast<std::size_t>(reason)].add(unknown);
 }

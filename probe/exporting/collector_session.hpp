@@ -12,6 +12,9 @@
 //  - No data before its template: every transport session starts with all templates. Over UDP they
 //    are repeated by time and by message count, whichever is first (section 8.4), and after a send
 //    error.
+//  - Records of Options Templates (options_records.hpp) follow the templates of every transport
+//    session, then come once an interval, and once more before the session is closed in order. They
+//    count in sequence numbers, but are no flow records: the ledger keeps them apart.
 //  - A message leaves when it is full, when its oldest record waited message_delay, when templates
 //    are due, or when the session is closing.
 //  - Over UDP messages are spread: a burst that fills the collector's socket buffer (208 KiB by
@@ -32,7 +35,7 @@
 //    records follow. So a collector that restarts misses next to nothing, and one that is gone
 //    costs counted records.
 //
-// Thread: the exporter's lcore. `templates` must outlive the session.
+// Thread: the exporter's lcore. `templates` and `options_records` must outlive the session.
 #pragma once
 
 #include <cstdint>
@@ -44,6 +47,7 @@
 #include "encoder/message_builder.hpp"
 #include "encoder/template_record.hpp"
 #include "probe/exporting/export_options.hpp"
+#include "probe/exporting/options_records.hpp"
 #include "probe/exporting/record_backlog.hpp"
 #include "probe/exporting/record_sink.hpp"
 #include "probe/exporting/sent_messages.hpp"
@@ -53,9 +57,11 @@ namespace probe {
 
 class CollectorSession final : public RecordSink {
   public:
+    /// `options_records`: nullptr for none.
     CollectorSession(CollectorOptions collector, const ExportOptions& options,
                      std::uint32_t domain_id, std::span<const ipfix::TemplateRecord> templates,
-                     std::unique_ptr<Transport> transport, std::uint32_t first_sequence = 0);
+                     std::unique_ptr<Transport> transport,
+                     OptionsRecords* options_records = nullptr, std::uint32_t first_sequence = 0);
 
     void append(std::size_t template_index, Bytes data_record, RecordWeight weight,
                 TimeNs now) noexcept override;
@@ -81,25 +87,34 @@ class CollectorSession final : public RecordSink {
     [[nodiscard]] bool message_due(TimeNs now) const noexcept;
     [[nodiscard]] TimeNs drain_time(std::size_t octets) const noexcept;
     void measure_arrival(TimeNs now) noexcept;
-    [[nodiscard]] bool templates_due() const noexcept { return next_template_ < templates_.size(); }
+    [[nodiscard]] bool templates_due() const noexcept {
+        return next_template_ < announcing_.size();
+    }
+    [[nodiscard]] bool options_due() const noexcept { return next_option_ < options_count_; }
+    void start_options_when_due(TimeNs now) noexcept;
+    void pack_options() noexcept;
     void pack_message(TimeNs now) noexcept;
     void pack_templates(TimeNs now) noexcept;
-    void pack_records() noexcept;
+    void pack_records(TimeNs now) noexcept;
     /// False: no more sending in this step.
     [[nodiscard]] bool send_message(TimeNs now) noexcept;
     void message_left(TimeNs now) noexcept;
     void unpack_message() noexcept;
     void wait_and_try_again(TimeNs now) noexcept;
     void finish_if_done() noexcept;
-    void lose_queued(const RecordTally& tally, LossReason reason) noexcept;
+    void lose_queued(const RecordTally& tally, LossReason reason, TimeNs now) noexcept;
     void unsend_unacknowledged(LossReason reason) noexcept;
 
     const CollectorOptions collector_;
     const std::span<const ipfix::TemplateRecord> templates_;
+    OptionsRecords* const options_records_;
+    const std::size_t options_count_;                      ///< records of a cycle, 0: none wanted
+    std::vector<const ipfix::TemplateRecord*> announcing_; ///< templates_, then those of options
     const std::unique_ptr<Transport> transport_;
     const TimeNs template_refresh_;
     const std::uint32_t template_refresh_messages_;
     const TimeNs message_delay_;
+    const TimeNs options_interval_;
     const TimeNs retry_delay_;
     const std::uint32_t first_sequence_;
 
@@ -114,6 +129,10 @@ class CollectorSession final : public RecordSink {
     std::uint32_t export_time_s_ = 0;
     std::vector<bool> announced_;   ///< by template: sent in this session
     std::size_t next_template_ = 0; ///< templates from here on are due
+    std::size_t next_option_ = 0;   ///< options records from here on are due
+    TimeNs options_begun_at_ = 0;
+    bool last_options_begun_ = false;
+    TimeNs now_ = 0; ///< of the latest step
     TimeNs templates_sent_at_ = 0;
     std::uint32_t messages_since_templates_ = 0;
     std::size_t arrived_octets_ = 0; ///< since arrival_measured_at_
@@ -129,6 +148,8 @@ class CollectorSession final : public RecordSink {
     Bytes message_; ///< packed and not yet gone; empty: none
     RecordTally message_records_;
     std::size_t message_next_template_ = 0; ///< next_template_ once it has left
+    std::size_t message_next_option_ = 0;   ///< next_option_ likewise
+    std::uint64_t message_options_ = 0;     ///< options records in it
     std::uint64_t message_templates_ = 0;
 
     bool closing_ = false;

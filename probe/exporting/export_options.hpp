@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -26,6 +27,10 @@ struct ExportOptions {
     std::vector<CollectorOptions> collectors;
     TimeNs template_refresh = 60 * kNsPerSecond;    ///< UDP, RFC 7011 section 8.4
     std::uint32_t template_refresh_messages = 4096; ///< UDP; 0: by time only
+    /// Between two cycles of options records (RFC 7011 section 4); kNever (off): at the
+    /// beginning and end of a session only.
+    TimeNs options_interval = 60 * kNsPerSecond;
+    std::optional<bool> options_records;           ///< not said: for `run`, and not for `read`
     TimeNs message_delay = 500 * kNsPerMs;         ///< a message leaves after this even if not full
     std::uint32_t queue_octets = 16 * 1024 * 1024; ///< whole messages a collector may be behind
     TimeNs reconnect_min =

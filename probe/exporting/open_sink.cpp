@@ -38,14 +38,15 @@ std::unique_ptr<Transport> open_transport(const CollectorOptions& collector,
 
 std::unique_ptr<RecordSink> open_sink(const CollectorOptions& collector,
                                       const ExportOptions& options, std::uint32_t domain_id,
-                                      std::span<const ipfix::TemplateRecord> templates, LogLine log,
+                                      std::span<const ipfix::TemplateRecord> templates,
+                                      OptionsRecords* options_records, LogLine log,
                                       std::uint64_t seed) {
     auto transport = open_transport(collector, options, std::move(log), seed);
     if (transport == nullptr) {
         return std::make_unique<TextSink>(collector, options, templates, terminal_columns());
     }
     return std::make_unique<CollectorSession>(collector, options, domain_id, templates,
-                                              std::move(transport));
+                                              std::move(transport), options_records);
 }
 
 } // namespace probe

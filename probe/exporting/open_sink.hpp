@@ -8,15 +8,18 @@
 
 #include "encoder/template_record.hpp"
 #include "probe/exporting/export_options.hpp"
+#include "probe/exporting/options_records.hpp"
 #include "probe/exporting/record_sink.hpp"
 
 namespace probe {
 
 /// Resolves names and opens files now, so that mistakes end the start: throws std::runtime_error
-/// with the remedy. A collector that is merely away is no mistake. `templates` must outlive the
-/// sink; `seed` spreads the reconnects of many probes.
+/// with the remedy. A collector that is merely away is no mistake. `templates` and
+/// `options_records` (nullptr: none) must outlive the sink; `seed` spreads the reconnects of many
+/// probes.
 [[nodiscard]] std::unique_ptr<RecordSink> open_sink(
     const CollectorOptions& collector, const ExportOptions& options, std::uint32_t domain_id,
-    std::span<const ipfix::TemplateRecord> templates, LogLine log, std::uint64_t seed);
+    std::span<const ipfix::TemplateRecord> templates, OptionsRecords* options_records, LogLine log,
+    std::uint64_t seed);
 
 } // namespace probe

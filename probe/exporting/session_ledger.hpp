@@ -87,10 +87,18 @@ struct SessionLedger {
 
     std::uint64_t messages_sent = 0;
     std::uint64_t message_octets_sent = 0;
-    std::uint64_t templates_sent = 0; ///< template records, repetitions included
-    std::uint64_t sessions = 0;       ///< transport sessions opened: 1 and the reconnects
+    std::uint64_t templates_sent = 0;    ///< template records, repetitions included
+    std::uint64_t options_sent = 0;      ///< records of options templates; no flow records
+    std::uint64_t options_too_large = 0; ///< options records that fit no message of the path's size
+    std::uint64_t first_lost_ns = 0;     ///< when the first record was lost; 0: none
+    std::uint64_t last_lost_ns = 0;
+    std::uint64_t sessions = 0; ///< transport sessions opened: 1 and the reconnects
     std::array<std::uint64_t, kSendErrors> send_errors{};
 
+    constexpr void note_lost(std::uint64_t now_ns) noexcept {
+        first_lost_ns = first_lost_ns == 0 ? now_ns : first_lost_ns;
+        last_lost_ns = now_ns;
+    }
     [[nodiscard]] constexpr RecordTally lost_total() const noexcept {
         RecordTally total;
         for (const RecordTally& tally : lost)

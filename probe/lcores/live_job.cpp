@@ -65,6 +65,10 @@ LiveJob::LiveJob(LiveJobOptions options, const RecordBinding& binding, const Lco
         roles.push_back(&workers_.back()->worker);
     }
     housekeeping_ = std::make_unique<Housekeeping>(roles, options_.metering.sweep);
+    report_ = std::make_unique<WorkersReport>(roles);
+    if (options_.options_records != nullptr) {
+        options_.options_records->set_reporter(report_.get());
+    }
     exporter_ = std::make_unique<Exporter>(binding_, roles, std::move(sinks));
     for (const LcoreRoles& lcore_roles : plan.lcores) {
         auto state = std::make_unique<LcoreState>();

@@ -27,6 +27,7 @@
 #include "probe/lcores/exporter.hpp"
 #include "probe/lcores/housekeeping.hpp"
 #include "probe/lcores/lcore_plan.hpp"
+#include "probe/lcores/metering_report.hpp"
 #include "probe/lcores/worker.hpp"
 #include "probe/metering/metering_options.hpp"
 #include "probe/observation/observation_point.hpp"
@@ -38,6 +39,7 @@ struct LiveJobOptions {
     MeteringOptions metering;
     TimeNs shutdown = 4 * kNsPerSecond; ///< how long the last records may take to leave
     const PacketFilter* filter = nullptr;
+    OptionsRecords* options_records = nullptr; ///< what the sinks send; told of the workers here
     LogLine log;
     /// Called once for every port when it has started, on the main thread, before the lcores run.
     std::function<void(const ObservationPoint&)> started;
@@ -92,6 +94,7 @@ class LiveJob {
     std::vector<std::unique_ptr<WorkerState>> workers_;
     std::vector<std::unique_ptr<LcoreState>> lcores_;
     std::unique_ptr<Housekeeping> housekeeping_;
+    std::unique_ptr<WorkersReport> report_;
     std::unique_ptr<Exporter> exporter_;
     ProbeClock clock_;
 

@@ -10,6 +10,7 @@
 #include "probe/lcores/clock.hpp"
 #include "probe/lcores/exporter.hpp"
 #include "probe/lcores/housekeeping.hpp"
+#include "probe/lcores/metering_report.hpp"
 #include "probe/lcores/progress_bar.hpp"
 #include "probe/lcores/worker.hpp"
 
@@ -42,6 +43,10 @@ class ReadJob {
         }
         housekeeping_ =
             std::make_unique<Housekeeping>(roles_, options.metering.sweep, kWholeTables);
+        report_ = std::make_unique<WorkersReport>(roles_);
+        if (options.options_records != nullptr) {
+            options.options_records->set_reporter(report_.get());
+        }
         exporter_ = std::make_unique<Exporter>(binding, roles_, std::move(sinks));
     }
 
@@ -189,6 +194,7 @@ class ReadJob {
     std::vector<std::unique_ptr<Worker>> workers_;
     std::vector<Worker*> roles_;
     std::unique_ptr<Housekeeping> housekeeping_;
+    std::unique_ptr<WorkersReport> report_;
     std::unique_ptr<Exporter> exporter_;
     ReadJobResult result_;
     TimeNs waiting_since_ = 0;

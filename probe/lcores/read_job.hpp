@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "probe/exporting/export_options.hpp"
+#include "probe/exporting/options_records.hpp"
 #include "probe/exporting/record_binding.hpp"
 #include "probe/exporting/record_sink.hpp"
 #include "probe/metering/metering_options.hpp"
@@ -28,6 +29,7 @@ struct ReadJobOptions {
     TimeNs shutdown = 4 * kNsPerSecond; ///< how long a collector that takes nothing is waited for
     std::uint32_t workers = 1;
     const PacketFilter* filter = nullptr;
+    OptionsRecords* options_records = nullptr; ///< what the sinks send; told of the workers here
     /// Network collectors need the wall clock; files and text follow the packets' time.
     bool wall_clock_export = false;
     bool progress = false; ///< draw a bar on standard error once a second has passed

@@ -105,6 +105,7 @@ void Worker::meter(const PacketBatch& batch) noexcept {
                 ledger_.meter[static_cast<std::size_t>(MeterVerdict::ignored_no_template)];
             for (const std::uint8_t position : positions) {
                 unwanted.add(1, batch.packets[position].frame_octets);
+                ledger_.note_refused(batch.packets[position].time_ns);
             }
         }
     }
@@ -141,6 +142,9 @@ bool Worker::parse_uncommon(const PacketView& packet, PacketHeaders& headers) no
     const ParseVerdict verdict = parse_any_frame(packet, headers);
     if (verdict != ParseVerdict::metered) {
         ledger_.parse[static_cast<std::size_t>(verdict)].add(1, packet.frame_octets);
+        if (is_refusal(verdict)) {
+            ledger_.note_refused(packet.time_ns);
+        }
         return false;
     }
     ledger_.later_fragments.add(headers.is_fragment && headers.fragment_offset != 0 ? 1 : 0);

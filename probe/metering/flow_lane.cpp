@@ -58,6 +58,7 @@ class FlowLaneOf final : public FlowLane {
     void meter(const LaneBurst& burst) noexcept override {
         refused_ = {};
         refused_ip_octets_ = 0;
+        now_ = burst.batch.packets[burst.positions.front()].time_ns;
         const std::uint32_t keyed = choose_templates(burst);
         if (keyed != 0) {
             make_keys(burst, keyed);
@@ -72,6 +73,7 @@ class FlowLaneOf final : public FlowLane {
     }
 
     std::uint32_t expire(TimeNs now, std::uint32_t budget) noexcept override {
+        now_ = now;
         std::uint32_t looked_at = 0;
         while (looked_at < budget) {
             const std::uint32_t taken = take_expired(
@@ -463,6 +465,7 @@ class FlowLaneOf final : public FlowLane {
         std::uint8_t* place = records_.reserve();
         if (place == nullptr) {
             ledger_.records_lost_queue_full.add(packets, octets);
+            ledger_.note_record_lost(now_);
             return;
         }
         std::memcpy(place, &record, layout_.record_octets);
@@ -476,6 +479,9 @@ class FlowLaneOf final : public FlowLane {
         ++tally.packets;
         tally.octets += packet.frame_octets;
         refused_ip_octets_ += headers.ip_octets;
+        if (is_refusal(verdict)) {
+            ledger_.note_refused(packet.time_ns);
+        }
     }
 
     /// Metered is what was not refused: sums over a burst, added to the ledger once.
@@ -518,6 +524,7 @@ class FlowLaneOf final : public FlowLane {
     // one burst's way through the stages
     std::array<BurstTally, kMeterVerdicts> refused_{}; ///< by verdict; [metered] stays unused
     std::uint64_t refused_ip_octets_ = 0;
+    TimeNs now_ = 0; ///< of the burst, or of the last look at expired flows
     alignas(kCacheLineBytes) std::array<Key, kBurstPackets> keys_;
     std::array<std::uint64_t, kBurstPackets> hashes_;
     std::array<std::int32_t, kBurstPackets> slots_;

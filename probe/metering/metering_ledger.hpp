@@ -70,6 +70,35 @@ struct MeteringLedger {
     Counter later_fragments;
     Counter transport_cut;
     Counter extension_chain_cut;
+    // For the reliability records of RFC 7011 sections 4.2 and 4.3; 0: never.
+    Counter first_refused_ns; ///< packet time of the first packet that should have been metered
+    Counter last_refused_ns;
+    Counter first_record_lost_ns; ///< the worker's time of the first of records_lost_queue_full
+    Counter last_record_lost_ns;
+
+    void note_refused(std::uint64_t time_ns) noexcept {
+        note(first_refused_ns, last_refused_ns, time_ns);
+    }
+    void note_record_lost(std::uint64_t time_ns) noexcept {
+        note(first_record_lost_ns, last_record_lost_ns, time_ns);
+    }
+
+  private:
+    static void note(Counter& first, Counter& last, std::uint64_t time_ns) noexcept {
+        if (first.get() == 0) {
+            first.set(time_ns);
+        }
+        last.set(time_ns);
+    }
 };
+
+/// Whether these packets should have been metered and were not: broken IP, no room, no template.
+/// The others were none of IP's, or the operator's filter did not want them.
+[[nodiscard]] constexpr bool is_refusal(ParseVerdict verdict) noexcept {
+    return kParseVerdictNames[static_cast<std::size_t>(verdict)].starts_with("dropped_");
+}
+[[nodiscard]] constexpr bool is_refusal(MeterVerdict verdict) noexcept {
+    return verdict != MeterVerdict::metered && verdict != MeterVerdict::ignored_by_filter;
+}
 
 } // namespace probe

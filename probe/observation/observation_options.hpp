@@ -25,6 +25,7 @@ struct ObservationPointOptions {
 
 struct ObservationOptions {
     std::uint32_t domain_id = 1;  ///< observationDomainId of every message
+    std::string domain_name;      ///< observationDomainName in options records; empty: not sent
     std::vector<std::string> eal; ///< EAL arguments from the YAML, before those of the command line
     std::vector<ObservationPointOptions> points;
 };

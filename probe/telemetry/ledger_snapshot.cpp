@@ -187,9 +187,14 @@ void write_records(Table& table, const LedgerSnapshot& s) {
             }
         }
         if (sink.ledger.messages_sent != 0) {
-            table.text(fmt::format("  {} messages, {} octets, {} template records, {} sessions",
-                                   sink.ledger.messages_sent, sink.ledger.message_octets_sent,
-                                   sink.ledger.templates_sent, sink.ledger.sessions));
+            table.text(fmt::format(
+                "  {} messages, {} octets, {} template records, {} options records, {} sessions",
+                sink.ledger.messages_sent, sink.ledger.message_octets_sent,
+                sink.ledger.templates_sent, sink.ledger.options_sent, sink.ledger.sessions));
+            if (sink.ledger.options_too_large != 0) {
+                table.text(fmt::format("  {} options records too large for a message",
+                                       sink.ledger.options_too_large));
+            }
         }
         for (std::size_t e = 0; e < kSendErrors; ++e) {
             if (sink.ledger.send_errors[e] != 0) {
@@ -263,10 +268,12 @@ std::string json(const SinkSum& sink) {
     }
     return fmt::format(R"({{"name":{},"offered":{},"sent":{},"queued":{},"lost":{},"messages":{},)"
                        R"("messageOctets":{},)"
-                       R"("templateRecords":{},"sessions":{},"sendErrors":{{{}}}}})",
+                       R"("templateRecords":{},"optionsRecords":{},"optionsTooLarge":{},)"
+                       R"("sessions":{},"sendErrors":{{{}}}}})",
                        json_string(sink.name), json(l.offered), json(l.sent), json(l.queued),
                        json_map(kLossReasonNames, l.lost, 0), l.messages_sent,
-                       l.message_octets_sent, l.templates_sent, l.sessions, errors);
+                       l.message_octets_sent, l.templates_sent, l.options_sent, l.options_too_large,
+                       l.sessions, errors);
 }
 
 template <class Items, class Write>

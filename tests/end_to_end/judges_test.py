@@ -148,6 +148,32 @@ def test_libfixbuf_gets_the_same_sums_over_tcp_and_udp(parshall, scratch):
                 assert harness.sums(records) == harness.sums(run.records()), f'{templates} {kind} {capture.name}'
 
 
+def test_options_records_disturb_no_collector(parshall, scratch):
+    config = scratch / 'options.yaml'
+    config.write_text('observation: {domain_name: "the tap"}\nexporting: {options_records: true}\n', encoding='utf-8')
+    nfcapd, fixbuf, udp, file = Nfcapd(scratch), FixbufListener('tcp', scratch), DatagramSink(), scratch / 'x.ipfix'
+    run = read(parshall, traffic(), '--config', config, '-o', f'udp://127.0.0.1:{nfcapd.port}',
+               '-o', f'tcp://127.0.0.1:{fixbuf.port}', '-o', f'udp://127.0.0.1:{udp.port}', '-o', file, '-o', 'json')
+    settle(nfcapd.process)
+    told = {sink['name']: sink for sink in run.ledger()['collectors'] if sink['name'] != 'json'}
+    assert len(told) == 4 and all(sink['optionsRecords'] > 10 for sink in told.values()), told
+    found = Counter(nfdump_flow(record) for record in nfcapd.end())
+    wanted = Counter(our_flow(record) for record in run.records())
+    assert found == wanted, differences(wanted, found)
+    sums, _ = fixbuf.end()
+    assert sums['warnings'] == 0 and sums['optionsRecords'] == told[f'tcp://127.0.0.1:{fixbuf.port}']['optionsRecords']
+    assert {name: sums[name] for name in totals(run.records())} == totals(run.records())
+    stream = scratch / 'stream.pcap'
+    write_pcap(stream, udp.end())
+    for judged in (Tshark(stream), Tshark(file)):
+        assert not judged.complaints(), f'{judged.path}: {judged.complaints()[:5]}'
+        # the last record of each kind equals the ledger: all flow records, and none that was not sent
+        assert int(judged.column('cflow.flowsexp')[-1]) == len(run.records())
+        assert set(judged.column('cflow.notsent_flows')) == {'0'}
+    shown = [record for record in harness.Run(parshall, 'show', '--json', file).records() if 'flowKeyIndicator' in record]
+    assert len(shown) == 2 * 4 and all(record['flowKeyIndicator'] != 0 for record in shown), shown
+
+
 def test_ipfixDump_reads_our_files(parshall, scratch):
     for templates in TEMPLATE_SETS:
         for capture in (OFFICE, CAPTURES / 'vlan.pcap', CAPTURES / 'fragments.pcap', traffic()):

@@ -9,6 +9,7 @@ from harness import CAPTURES, read
 
 # Told for information; no sum has them.
 NOT_SUMMED = {'flowsMade', 'laterFragments', 'transportCut', 'extensionChainCut', 'messages', 'messageOctets', 'templateRecords',
+              'optionsRecords', 'optionsTooLarge',
               'sessions', 'sendErrors', 'roles'}
 
 

@@ -93,7 +93,11 @@ void FlakyTransport::arrive(Bytes message) {
         ++wire_->tampered;
     }
     for (strict::Record& record : wire_->decoder.take_records()) {
-        wire_->records.push_back(std::move(record));
+        if (record.options) {
+            ++wire_->options_records;
+        } else {
+            wire_->records.push_back(std::move(record));
+        }
     }
 }
 

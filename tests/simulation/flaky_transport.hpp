@@ -32,6 +32,7 @@ struct Wire {
     FlakyOptions options;
     strict::Decoder decoder{strict::Rules{}};
     std::vector<strict::Record> records;
+    std::uint64_t options_records = 0;   ///< of Options Templates, apart from the flow records
     std::vector<std::string> complaints; ///< about how the session used the transport
     std::uint64_t tampered = 0;
     bool calm = false; ///< no more failures: the end of the simulation

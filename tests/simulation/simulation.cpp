@@ -105,6 +105,8 @@ Simulation::Simulation(const Scenario& scenario)
     : scenario_(scenario),
       random_(scenario.seed ^ 0x9e3779b97f4a7c15ULL),
       binding_((start_eal(), templates(scenario.biflow)), {.domain_id = kDomain, .interfaces = {}}),
+      options_records_(binding_.templates(),
+                       {.domain_id = kDomain, .domain_name = "simulation", .interfaces = {}}),
       truth_(scenario.timeouts, scenario.biflow, scenario.ample),
       worker_roles_(scenario.workers) {
     MeteringOptions metering;
@@ -127,6 +129,8 @@ Simulation::Simulation(const Scenario& scenario)
         workers.push_back(workers_.back().get());
     }
     housekeeping_ = std::make_unique<Housekeeping>(workers, scenario.sweep);
+    report_ = std::make_unique<WorkersReport>(workers);
+    options_records_.set_reporter(report_.get());
     std::vector<std::unique_ptr<RecordSink>> sinks;
     auto capture = std::make_unique<CapturingSink>(binding_.templates(), kDomain);
     capture_ = capture.get();
@@ -141,11 +145,12 @@ Simulation::Simulation(const Scenario& scenario)
         options.message_delay = random_() % 1000 * kMs;
         options.template_refresh = (1 + random_() % 60) * kSecond;
         options.template_refresh_messages = static_cast<std::uint32_t>(random_() % 20);
+        options.options_interval = (1 + random_() % 60) * kSecond;
         CollectorOptions collector;
         collector.url = (c % 2 == 1 ? "tcp://" : "udp://") + std::to_string(c);
-        sinks.push_back(
-            std::make_unique<CollectorSession>(collector, options, kDomain, binding_.templates(),
-                                               std::make_unique<FlakyTransport>(wires_.back())));
+        sinks.push_back(std::make_unique<CollectorSession>(
+            collector, options, kDomain, binding_.templates(),
+            std::make_unique<FlakyTransport>(wires_.back()), &options_records_));
     }
     exporter_ = std::make_unique<Exporter>(binding_, workers, std::move(sinks));
 }
@@ -427,6 +432,9 @@ void Simulation::check_collectors() {
         if (ledger.lost[static_cast<std::size_t>(LossReason::template_too_large)].records != 0 ||
             ledger.lost[static_cast<std::size_t>(LossReason::record_too_large)].records != 0) {
             complain(who + "records were lost as too large, but none is");
+        }
+        if (wire.options_records < ledger.options_sent) {
+            complain(who + "options records counted as sent did not arrive");
         }
         // What was not acknowledged when a connection broke may have arrived, but is never counted
         // as sent.

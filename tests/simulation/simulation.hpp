@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "probe/exporting/collector_session.hpp"
+#include "probe/lcores/metering_report.hpp"
 #include "tests/simulation/flaky_transport.hpp"
 #include "tests/support/flow_truth.hpp"
 #include "tests/support/metering_bench.hpp"
@@ -79,6 +80,8 @@ class Simulation {
     std::mt19937_64 random_;
     TimeNs now_ = kStart;
     RecordBinding binding_;
+    OptionsRecords options_records_;
+    std::unique_ptr<WorkersReport> report_;
     FlowTruth truth_;
     std::vector<TruePacket> packets_; ///< by tag
     std::vector<std::unique_ptr<RememberingSource>> sources_;

@@ -32,6 +32,7 @@ struct field {
 // program.
 struct layout {
     uint16_t internal_id;
+    gboolean options;
     uint32_t field_count;
     struct field fields[kElementsMax];
 };
@@ -41,7 +42,8 @@ static atomic_int stopping;
 static atomic_long last_activity_s;
 static atomic_int seen_any;
 static unsigned warnings;
-static unsigned long long records, packets, octets, reverse_packets, reverse_octets, messages;
+static unsigned long long records, options_records, packets, octets, reverse_packets,
+    reverse_octets, messages;
 static GHashTable* layouts; // "session elements..." -> struct layout
 static FILE* out;
 
@@ -108,13 +110,15 @@ static struct layout* make_layout(fbSession_t* session, fbTemplate_t* external) 
     fbTemplate_t* internal = fbTemplateAlloc(fbSessionGetInfoModel(session));
     GArray* elements = g_array_new(FALSE, FALSE, sizeof(fbInfoElement_t));
     GError* error = NULL;
-    for (uint32_t i = 0; i < fbTemplateCountElements(external) && i < kElementsMax; ++i)
+    layout->options = fbTemplateGetOptionsScope(external) != 0;
+    // Options records are counted, that is all: their first scope field will do.
+    const uint32_t wanted = layout->options ? 1 : fbTemplateCountElements(external);
+    for (uint32_t i = 0; i < wanted && i < kElementsMax; ++i)
         append_field(layout, elements, fbTemplateGetIndexedIE(external, i));
     for (guint i = 0; i < elements->len; ++i)
         if (!fbTemplateAppend(internal, &g_array_index(elements, fbInfoElement_t, i), &error))
             g_error("%s", error->message);
-    if (fbTemplateGetOptionsScope(external))
-        fbTemplateSetOptionsScope(internal, (uint16_t)fbTemplateGetOptionsScope(external));
+    if (layout->options) fbTemplateSetOptionsScope(internal, 1);
     layout->internal_id = fbSessionAddTemplate(session, TRUE, FB_TID_AUTO, internal, &error);
     if (!layout->internal_id) g_error("%s", error->message);
     g_array_free(elements, TRUE);
@@ -237,7 +241,10 @@ static gboolean read_message(fBuf_t* buffer) {
         if (!layout || !fBufSetInternalTemplate(buffer, layout->internal_id, &error) ||
             !fBufNext(buffer, record, &length, &error))
             break;
-        print_record(layout, record, id, buffer);
+        if (layout->options)
+            options_records++;
+        else
+            print_record(layout, record, id, buffer);
     }
     const gboolean end_of_message = g_error_matches(error, FB_ERROR_DOMAIN, FB_ERROR_EOM);
     const gboolean end_of_session = g_error_matches(error, FB_ERROR_DOMAIN, FB_ERROR_EOF);
@@ -302,8 +309,10 @@ int main(int argc, char** argv) {
     collect();
     const gboolean written = fclose(out) == 0;
     printf(
-        "{\"messages\":%llu,\"records\":%llu,\"packets\":%llu,\"octets\":%llu,\"reversePackets\":%"
+        "{\"messages\":%llu,\"records\":%llu,\"optionsRecords\":%llu,\"packets\":%llu,\"octets\":%"
+        "llu,\"reversePackets\":%"
         "llu,\"reverseOctets\":%llu,\"warnings\":%u}\n",
-        messages, records, packets, octets, reverse_packets, reverse_octets, warnings);
+        messages, records, options_records, packets, octets, reverse_packets, reverse_octets,
+        warnings);
     return warnings || !written ? 1 : 0;
 }

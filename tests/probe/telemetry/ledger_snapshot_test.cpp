@@ -174,7 +174,7 @@ TEST_CASE("the table for people shows what is not zero", "[telemetry]") {
         "     500\n"
         "  lost: send error                                         2                10            "
         "     500\n"
-        "  3 messages, 900 octets, 4 template records, 1 sessions\n"
+        "  3 messages, 900 octets, 4 template records, 0 options records, 1 sessions\n"
         "  send errors: 7 refused\n"
         "worker 0: 12.5 % busy\n";
     CHECK(sound().to_text() == expected);
@@ -210,8 +210,8 @@ TEST_CASE("the object for programs has every counter", "[telemetry]") {
                                R"("encoded":{"records":9,"packets":70,"octets":6000},)"));
     CHECK_THAT(json, Catch::Contains(
                          R"("collectors":[{"name":"json:a\"b\\c\u000a","offered":{"records":9,)"));
-    CHECK_THAT(json, Catch::Contains(
-                         R"("messages":3,"messageOctets":900,"templateRecords":4,"sessions":1,)"));
+    CHECK_THAT(json, Catch::Contains(R"("messages":3,"messageOctets":900,"templateRecords":4,)"
+                                     R"("optionsRecords":0,"optionsTooLarge":0,"sessions":1,)"));
     CHECK_THAT(json, Catch::Contains(R"("refused":7)"));
     CHECK_THAT(json,
                Catch::Contains(

@@ -1,0 +1,255 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "probe/exporting/options_records.hpp"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <set>
+#include <stdexcept>
+#include <string_view>
+#include <utility>
+
+#include "encoder/ntp_time.hpp"
+#include "encoder/wire_format.hpp"
+
+namespace probe {
+
+namespace {
+
+/// One of each in this program: the numbers tell processes apart within a device.
+constexpr std::uint32_t kMeteringProcess = 1;
+constexpr std::uint32_t kExportingProcess = 1;
+
+/// RFC 7011 section 4.4: flowKeyIndicator has a bit for each of the first 64 fields.
+constexpr std::size_t kFlowKeyBits = 64;
+
+/// Longer names are cut, so that every record fits the smallest message.
+constexpr std::size_t kNameOctetsMax = 40;
+
+constexpr std::array<std::string_view, 5> kStatistics = {
+    "observationDomainId", "meteringProcessId", "exportedMessageTotalCount",
+    "exportedFlowRecordTotalCount", "exportedOctetTotalCount"};
+// RFC 7011 sections 4.2 and 4.3 let each time be any observationTime element; two different ones,
+// since there are collectors that stumble over an element that a template repeats (Logstash's
+// codec, programs on libfixbuf that copy templates). Milliseconds: the first; microseconds: the
+// last.
+constexpr std::array<std::string_view, 6> kMeteringReliability = {
+    "observationDomainId",    "meteringProcessId",           "ignoredPacketTotalCount",
+    "ignoredOctetTotalCount", "observationTimeMilliseconds", "observationTimeMicroseconds"};
+constexpr std::array<std::string_view, 6> kExportingReliability = {
+    "exportingProcessId",     "notSentFlowTotalCount",       "notSentPacketTotalCount",
+    "notSentOctetTotalCount", "observationTimeMilliseconds", "observationTimeMicroseconds"};
+constexpr std::array<std::string_view, 2> kFlowKeys = {"templateId", "flowKeyIndicator"};
+constexpr std::array<std::string_view, 3> kInterface = {"ingressInterface", "interfaceName",
+                                                        "interfaceDescription"};
+constexpr std::array<std::string_view, 2> kDomain = {"observationDomainId",
+                                                     "observationDomainName"};
+constexpr std::array<std::string_view, 8> kElementType = {
+    "privateEnterpriseNumber",     "informationElementId",    "informationElementDataType",
+    "informationElementSemantics", "informationElementUnits", "informationElementRangeBegin",
+    "informationElementRangeEnd",  "informationElementName"};
+
+/// Appends fields in network byte order.
+class FieldWriter {
+  public:
+    explicit FieldWriter(std::vector<std::uint8_t>& out) : out_(out) { out_.clear(); }
+
+    template <class Unsigned>
+    FieldWriter& number(Unsigned value) {
+        out_.resize(out_.size() + sizeof value);
+        ipfix::store_be(out_.data() + out_.size() - sizeof value, value);
+        return *this;
+    }
+    FieldWriter& milliseconds(TimeNs time) { return number(std::uint64_t{time / kNsPerMs}); }
+    FieldWriter& microseconds(TimeNs time) {
+        return number(std::uint64_t{ipfix::ntp_from_unix_us(time / kNsPerUs)});
+    }
+    /// Of variable length, cut between characters where it is too long.
+    FieldWriter& text(std::string_view value) {
+        std::size_t octets = std::min(value.size(), kNameOctetsMax);
+        while (octets > 0 && octets < value.size() &&
+               (static_cast<unsigned char>(value[octets]) & 0xC0) == 0x80) {
+            --octets;
+        }
+        out_.push_back(static_cast<std::uint8_t>(octets));
+        out_.insert(out_.end(), value.begin(), value.begin() + static_cast<std::ptrdiff_t>(octets));
+        return *this;
+    }
+
+  private:
+    std::vector<std::uint8_t>& out_;
+};
+
+/// IANA's numbers of informationElementUnits; 0 for none and for units it has no number for.
+std::uint16_t units_number(std::string_view units) {
+    constexpr std::array<std::string_view, 16> kUnits = {
+        "",         "bits",         "octets",       "packets",     "flows",
+        "seconds",  "milliseconds", "microseconds", "nanoseconds", "4-octet words",
+        "messages", "hops",         "entries",      "frames",      "ports",
+        "inferred"};
+    const auto found = std::find(kUnits.begin(), kUnits.end(), units);
+    return found == kUnits.end() ? std::uint16_t{0}
+                                 : static_cast<std::uint16_t>(found - kUnits.begin());
+}
+
+/// "0-63" as the registry writes it; both 0 where the whole type is meant (RFC 5610 section 3.7).
+std::pair<std::uint64_t, std::uint64_t> range_of(std::string_view written) {
+    std::uint64_t begin = 0;
+    std::uint64_t end = 0;
+    const std::size_t dash = written.find('-');
+    if (dash == std::string_view::npos) {
+        return {0, 0};
+    }
+    const char* const last = written.data() + written.size();
+    const auto first = std::from_chars(written.data(), written.data() + dash, begin);
+    const auto second = std::from_chars(written.data() + dash + 1, last, end);
+    const bool whole = first.ec == std::errc{} && second.ec == std::errc{};
+    return whole ? std::pair{begin, end} : std::pair{std::uint64_t{0}, std::uint64_t{0}};
+}
+
+TimeNs earlier(TimeNs a, TimeNs b) noexcept {
+    return a == 0 ? b : b == 0 ? a : std::min(a, b);
+}
+
+} // namespace
+
+OptionsRecords::OptionsRecords(std::span<const ipfix::TemplateRecord> data_templates,
+                               const OptionsContext& context)
+    : domain_id_(context.domain_id), next_id_(ipfix::kFirstDataSetId) {
+    for (const ipfix::TemplateRecord& t : data_templates) {
+        next_id_ = std::max<std::uint32_t>(next_id_, t.id() + 1U);
+    }
+    constexpr std::size_t kCountersMax = 64;
+    const auto counters = [this](Kind kind, std::size_t template_index) {
+        records_.push_back({kind, template_index, {}});
+        records_.back().octets.reserve(kCountersMax);
+    };
+    counters(Kind::statistics, add_template("metering_process_statistics", 2, kStatistics));
+    counters(Kind::metering_reliability,
+             add_template("metering_process_reliability", 2, kMeteringReliability));
+    counters(Kind::exporting_reliability,
+             add_template("exporting_process_reliability", 1, kExportingReliability));
+    add_flow_keys(data_templates);
+    add_names(context);
+    add_element_types(data_templates);
+}
+
+std::size_t OptionsRecords::add_template(const char* name, std::size_t scope_count,
+                                         std::span<const std::string_view> elements) {
+    std::vector<ipfix::FieldSpecifier> fields;
+    for (const std::string_view element_name : elements) {
+        const ipfix::InformationElement* element = ipfix::find_element(element_name);
+        if (element == nullptr) {
+            throw std::logic_error("the registry has no " + std::string(element_name));
+        }
+        fields.push_back({element, ipfix::default_length(element->type)});
+    }
+    if (next_id_ > UINT16_MAX) {
+        throw std::runtime_error(
+            "no template ids are left above those of the templates; give them lower ids");
+    }
+    templates_.emplace_back(static_cast<std::uint16_t>(next_id_++), name, std::move(fields), 0,
+                            scope_count);
+    return templates_.size() - 1;
+}
+
+void OptionsRecords::add_flow_keys(std::span<const ipfix::TemplateRecord> data_templates) {
+    const std::size_t index = add_template("flow_keys", 1, kFlowKeys);
+    for (const ipfix::TemplateRecord& t : data_templates) {
+        if (t.key_count() > kFlowKeyBits || t.fields().size() > kFlowKeyBits) {
+            continue; // the indicator cannot say it
+        }
+        const std::uint64_t keys = t.key_count() == kFlowKeyBits
+                                       ? ~std::uint64_t{0}
+                                       : (std::uint64_t{1} << t.key_count()) - 1;
+        records_.push_back({Kind::fixed, index, {}});
+        FieldWriter(records_.back().octets).number(t.id()).number(keys);
+    }
+}
+
+void OptionsRecords::add_names(const OptionsContext& context) {
+    if (!context.interfaces.empty()) {
+        const std::size_t index = add_template("interfaces", 1, kInterface);
+        for (const NamedInterface& interface : context.interfaces) {
+            records_.push_back({Kind::fixed, index, {}});
+            FieldWriter(records_.back().octets)
+                .number(interface.index)
+                .text(interface.name)
+                .text(interface.description);
+        }
+    }
+    if (!context.domain_name.empty()) {
+        records_.push_back({Kind::fixed, add_template("observation_domain", 1, kDomain), {}});
+        FieldWriter(records_.back().octets).number(domain_id_).text(context.domain_name);
+    }
+}
+
+void OptionsRecords::add_element_types(std::span<const ipfix::TemplateRecord> data_templates) {
+    std::set<std::pair<std::uint32_t, std::uint16_t>> known;
+    std::size_t index = 0;
+    for (const ipfix::TemplateRecord& t : data_templates) {
+        for (const ipfix::FieldSpecifier& field : t.fields()) {
+            const ipfix::InformationElement& element = *field.element;
+            if (element.enterprise == 0 || !known.emplace(element.enterprise, element.id).second) {
+                continue;
+            }
+            if (known.size() == 1) {
+                index = add_template("information_element_types", 2, kElementType);
+            }
+            const auto [begin, end] = range_of(element.range);
+            records_.push_back({Kind::fixed, index, {}});
+            FieldWriter(records_.back().octets)
+                .number(element.enterprise)
+                .number(element.id)
+                .number(static_cast<std::uint8_t>(element.type))
+                .number(static_cast<std::uint8_t>(element.semantics))
+                .number(units_number(element.units))
+                .number(begin)
+                .number(end)
+                .text(element.name);
+        }
+    }
+}
+
+OptionsRecords::Encoded OptionsRecords::encode(std::size_t number,
+                                               const SessionLedger& session) noexcept {
+    Record& record = records_[number];
+    const MeteringReport metering =
+        reporter_ != nullptr && record.kind != Kind::fixed ? reporter_->report() : MeteringReport{};
+    switch (record.kind) {
+        case Kind::statistics:
+            FieldWriter(record.octets)
+                .number(domain_id_)
+                .number(kMeteringProcess)
+                .number(session.messages_sent)
+                .number(session.sent.records)
+                .number(session.message_octets_sent);
+            break;
+        case Kind::metering_reliability:
+            FieldWriter(record.octets)
+                .number(domain_id_)
+                .number(kMeteringProcess)
+                .number(metering.ignored_packets)
+                .number(metering.ignored_octets)
+                .milliseconds(metering.first_ignored_ns)
+                .microseconds(metering.last_ignored_ns);
+            break;
+        case Kind::exporting_reliability: {
+            RecordTally lost = session.lost_total();
+            lost.add(metering.not_taken);
+            FieldWriter(record.octets)
+                .number(kExportingProcess)
+                .number(lost.records)
+                .number(lost.packets)
+                .number(lost.octets)
+                .milliseconds(earlier(session.first_lost_ns, metering.first_not_taken_ns))
+                .microseconds(std::max(session.last_lost_ns, metering.last_not_taken_ns));
+            break;
+        }
+        case Kind::fixed:
+            break;
+    }
+    return {record.template_index, record.octets};
+}
+
+} // namespace probe
