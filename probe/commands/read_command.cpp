@@ -37,7 +37,8 @@ int read_command(const CommandLine& words) {
         .wall_clock_export = std::any_of(collectors.begin(), collectors.end(),
                                          [](const CollectorOptions& collector) {
                                              return collector.transport == TransportKind::udp ||
-                                                    collector.transport == TransportKind::tcp;
+                                                    collector.transport == TransportKind::tcp ||
+                                                    collector.transport == TransportKind::tls;
                                          }),
         .progress = !words.quiet && isatty(STDERR_FILENO) == 1,
         .log = tell_operator,

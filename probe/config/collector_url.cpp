@@ -13,8 +13,11 @@
 namespace probe {
 namespace {
 
+constexpr std::uint16_t kTlsPort = 4740; // RFC 7011 section 10.1
+
 constexpr std::string_view kForms =
-    "udp://HOST:PORT, tcp://HOST:PORT, file:///PATH, json:PATH, table:PATH, or a path ending in "
+    "udp://HOST:PORT, tcp://HOST:PORT, tls://HOST:PORT, file:///PATH, json:PATH, table:PATH, or a "
+    "path ending in "
     ".ipfix "
     "or .json";
 
@@ -82,10 +85,11 @@ void parse_file(CollectorOptions& options, std::string_view rest) {
 }
 
 TransportKind kind_of_scheme(const std::string& written, std::string_view scheme) {
-    constexpr std::array<std::string_view, 5> kSchemes = {"udp", "tcp", "file", "json", "table"};
-    constexpr std::array<TransportKind, 5> kKinds = {TransportKind::udp, TransportKind::tcp,
-                                                     TransportKind::file, TransportKind::json,
-                                                     TransportKind::table};
+    constexpr std::array<std::string_view, 6> kSchemes = {"udp",  "tcp",  "tls",
+                                                          "file", "json", "table"};
+    constexpr std::array<TransportKind, 6> kKinds = {TransportKind::udp,  TransportKind::tcp,
+                                                     TransportKind::tls,  TransportKind::file,
+                                                     TransportKind::json, TransportKind::table};
     for (std::size_t i = 0; i < kSchemes.size(); ++i) {
         if (scheme == kSchemes[i]) {
             return kKinds[i];
@@ -119,9 +123,13 @@ CollectorOptions parse_collector_url(const std::string& written) {
         switch (options.transport) {
             case TransportKind::udp:
             case TransportKind::tcp:
+            case TransportKind::tls:
                 if (!rest.starts_with("//")) {
                     refuse(written, fmt::format("two slashes are missing; write {}://{}",
                                                 text.substr(0, colon), rest));
+                }
+                if (options.transport == TransportKind::tls) {
+                    options.port = kTlsPort;
                 }
                 parse_authority(options, rest.substr(2));
                 return options;

@@ -172,10 +172,31 @@ void read_metering(const YamlNode& node, MeteringOptions& options, const std::st
     });
 }
 
+/// "tcp://192.0.2.7", or {url: "tls://collector.example", tls: {...}}.
+CollectorOptions read_collector(const YamlNode& item) {
+    if (!item.is_map()) {
+        return parse_collector_url(item.as_string());
+    }
+    item.check_keys({"url", "tls"});
+    CollectorOptions collector = parse_collector_url(item.at("url").as_string());
+    when(item, "tls", [&](const YamlNode& tls) {
+        if (collector.transport != TransportKind::tls) {
+            throw tls.error("only collectors at tls:// have this key");
+        }
+        tls.check_keys({"ca", "certificate", "key", "name"});
+        when(tls, "ca", [&](const YamlNode& file) { collector.tls.ca = file.as_string(); });
+        when(tls, "certificate",
+             [&](const YamlNode& file) { collector.tls.certificate = file.as_string(); });
+        when(tls, "key", [&](const YamlNode& file) { collector.tls.key = file.as_string(); });
+        when(tls, "name", [&](const YamlNode& name) { collector.tls.name = name.as_string(); });
+    });
+    return collector;
+}
+
 void read_collectors(const YamlNode& list, std::vector<CollectorOptions>& collectors) {
     for (const YamlNode& item : list.list_or_one()) {
         try {
-            CollectorOptions collector = parse_collector_url(item.as_string());
+            CollectorOptions collector = read_collector(item);
             for (const CollectorOptions& other : collectors) {
                 if (other.url == collector.url) {
                     throw std::invalid_argument(fmt::format(

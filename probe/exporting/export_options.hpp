@@ -11,16 +11,26 @@
 
 namespace probe {
 
-enum class TransportKind : std::uint8_t { udp, tcp, file, json, table };
+enum class TransportKind : std::uint8_t { udp, tcp, tls, file, json, table };
 
-/// One collector, from a URL: udp://192.0.2.7:4739, tcp://[2001:db8::7], file:///var/lib/x.ipfix,
+/// Both sides of a TLS session have certificates (RFC 7011 section 11.3). PEM files.
+struct TlsOptions {
+    std::string ca;          ///< who signs collectors
+    std::string certificate; ///< ours, then those that signed it
+    std::string key;         ///< ours; readable by its owner alone
+    std::string name;        ///< what the collector's certificate says; empty: the URL's host
+};
+
+/// One collector, from a URL: udp://192.0.2.7:4739, tcp://[2001:db8::7], tls://collector.example,
+/// file:///var/lib/x.ipfix,
 /// json:- or json:path, table:-
 struct CollectorOptions {
     std::string url; ///< as the operator wrote it; names the collector in every message
     TransportKind transport = TransportKind::udp;
-    std::string host;          ///< udp, tcp: name or address
-    std::uint16_t port = 4739; ///< RFC 7011 section 10.1
-    std::string path;          ///< file, json, table: "-" is standard output
+    std::string host;          ///< udp, tcp, tls: name or address
+    std::uint16_t port = 4739; ///< RFC 7011 section 10.1; 4740 with TLS
+    TlsOptions tls;
+    std::string path; ///< file, json, table: "-" is standard output
 };
 
 struct ExportOptions {

@@ -8,6 +8,7 @@
 #include "probe/exporting/file_transport.hpp"
 #include "probe/exporting/tcp_transport.hpp"
 #include "probe/exporting/text_sink.hpp"
+#include "probe/exporting/tls_socket_calls.hpp"
 #include "probe/exporting/udp_transport.hpp"
 
 namespace probe {
@@ -25,6 +26,13 @@ std::unique_ptr<Transport> open_transport(const CollectorOptions& collector,
             return std::make_unique<TcpTransport>(
                 name, collector.host, collector.port,
                 ReconnectDelay(options.reconnect_min, options.reconnect_max, seed), std::move(log));
+        case TransportKind::tls: {
+            auto calls = std::make_unique<TlsSocketCalls>(name, collector.host, collector.tls, log);
+            return std::make_unique<TcpTransport>(
+                name, collector.host, collector.port,
+                ReconnectDelay(options.reconnect_min, options.reconnect_max, seed), std::move(log),
+                std::move(calls));
+        }
         case TransportKind::file:
             return std::make_unique<FileTransport>(name, collector.path, std::move(log));
         case TransportKind::json:

@@ -67,14 +67,15 @@ enum class SendError : std::uint8_t {
     refused,      ///< ECONNREFUSED: ICMP about an earlier datagram, or a TCP port that is closed
     unreachable,  ///< no route, host or interface
     disconnected, ///< the TCP connection was reset, closed by the collector or timed out
+    handshake,    ///< TLS: a certificate, a name or a version was refused by either side
     storage,      ///< the file could not be written: disk full, quota, input/output error
     other,
     count_
 };
 inline constexpr std::size_t kSendErrors = static_cast<std::size_t>(SendError::count_);
 inline constexpr std::array<std::string_view, kSendErrors> kSendErrorNames = {
-    "would_block", "no_buffers",   "message_size", "refused",
-    "unreachable", "disconnected", "storage",      "other",
+    "would_block",  "no_buffers", "message_size", "refused", "unreachable",
+    "disconnected", "handshake",  "storage",      "other",
 };
 
 struct SessionLedger {

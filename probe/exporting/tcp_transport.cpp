@@ -38,6 +38,14 @@ TcpTransport::TcpTransport(const std::string& name, const std::string& host, std
       addresses_(resolve(host, port, SOCK_STREAM)),
       delay_(delay) {}
 
+TcpTransport::TcpTransport(const std::string& name, const std::string& host, std::uint16_t port,
+                           ReconnectDelay delay, LogLine log, std::unique_ptr<SocketCalls> calls)
+    : own_calls_(std::move(calls)),
+      calls_(*own_calls_),
+      log_(name, std::move(log)),
+      addresses_(resolve(host, port, SOCK_STREAM)),
+      delay_(delay) {}
+
 TcpTransport::~TcpTransport() {
     close();
 }

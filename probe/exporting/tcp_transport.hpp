@@ -11,6 +11,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -26,6 +27,9 @@ class TcpTransport final : public Transport {
     /// Resolves the name (may block); throws std::runtime_error with the remedy.
     TcpTransport(const std::string& name, const std::string& host, std::uint16_t port,
                  ReconnectDelay delay, LogLine log, SocketCalls& calls = SocketCalls::system());
+    /// The same with calls of its own, as TLS has them.
+    TcpTransport(const std::string& name, const std::string& host, std::uint16_t port,
+                 ReconnectDelay delay, LogLine log, std::unique_ptr<SocketCalls> calls);
     ~TcpTransport() override;
     TcpTransport(const TcpTransport&) = delete;
     TcpTransport& operator=(const TcpTransport&) = delete;
@@ -52,6 +56,7 @@ class TcpTransport final : public Transport {
     void connection_broke(const char* what, int error, TimeNs now) noexcept;
     void close_socket() noexcept;
 
+    std::unique_ptr<SocketCalls> own_calls_;
     SocketCalls& calls_;
     TransportLog log_;
     const std::vector<SocketAddress> addresses_;

@@ -30,6 +30,8 @@ SendError kind_of(int error) noexcept {
         case ENOTCONN:
         case ETIMEDOUT:
             return SendError::disconnected;
+        case EPROTO:
+            return SendError::handshake;
         case ENOSPC:
         case EDQUOT:
         case EFBIG:

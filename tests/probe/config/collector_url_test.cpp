@@ -25,6 +25,8 @@ TEST_CASE("every form of a collector is understood", "[config][collector]") {
         Case{"udp://192.0.2.7", TransportKind::udp, "192.0.2.7", 4739, ""},
         Case{"tcp://collector.example:4740", TransportKind::tcp, "collector.example", 4740, ""},
         Case{"tcp://[2001:db8::7]:4739", TransportKind::tcp, "2001:db8::7", 4739, ""},
+        Case{"tls://collector.example", TransportKind::tls, "collector.example", 4740, ""},
+        Case{"tls://[2001:db8::7]:4741", TransportKind::tls, "2001:db8::7", 4741, ""},
         Case{"udp://[fe80::1%eth0]", TransportKind::udp, "fe80::1%eth0", 4739, ""},
         Case{"file:///var/lib/x.ipfix", TransportKind::file, "", 4739, "/var/lib/x.ipfix"},
         Case{"file:/var/lib/x", TransportKind::file, "", 4739, "/var/lib/x"},
@@ -53,7 +55,7 @@ TEST_CASE("what is not a collector is refused", "[config][collector]") {
         GENERATE("", "udp", "udp:", "udp://", "udp://:1", "udp://h:", "udp://h:65536", "udp://h:-1",
                  "udp://h:1x", "udp://h/", "udp://[::1", "udp://[]", "udp://[::1]x",
                  "udp://[::1]:", "udp://::1", "http://h", "file://", "file:///", "file://relative",
-                 "file:", "flows", "flows.txt", ":x");
+                 "file:", "tls:h", "flows", "flows.txt", ":x");
     INFO(wrong);
     CHECK_THROWS_AS(parse_collector_url(wrong), std::invalid_argument);
 }

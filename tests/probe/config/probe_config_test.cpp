@@ -102,6 +102,7 @@ TEST_CASE("every key reaches its option", "[config]") {
     const ProbeConfig config = load_probe_config(kDirectory / "good" / "all_keys.yaml");
 
     CHECK(config.observation.domain_id == 42);
+    CHECK(config.observation.domain_name == "upstream");
     CHECK(config.observation.eal == std::vector<std::string>{"--no-huge", "-m", "512"});
     REQUIRE(config.observation.points.size() == 2);
     const ObservationPointOptions& nic = config.observation.points[0];
@@ -128,7 +129,16 @@ TEST_CASE("every key reaches its option", "[config]") {
     CHECK(fs::path(config.metering.template_files[1]).filename() == "wide.yaml");
 
     const ExportOptions& exporting = config.exporting;
-    REQUIRE(exporting.collectors.size() == 3);
+    REQUIRE(exporting.collectors.size() == 4);
+    const CollectorOptions& tls = exporting.collectors[3];
+    CHECK(tls.transport == TransportKind::tls);
+    CHECK(tls.port == 4740);
+    CHECK(tls.tls.ca == "ca.pem");
+    CHECK(tls.tls.certificate == "probe.pem");
+    CHECK(tls.tls.key == "probe.key");
+    CHECK(tls.tls.name == "flows.example");
+    CHECK(exporting.options_records == false);
+    CHECK(exporting.options_interval == 300 * kNsPerSecond);
     CHECK(exporting.collectors[1].host == "2001:db8::7");
     CHECK(exporting.template_refresh == 600 * kNsPerSecond);
     CHECK(exporting.template_refresh_messages == 0);

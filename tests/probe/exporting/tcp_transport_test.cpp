@@ -37,7 +37,12 @@ struct Scripted {
 /// A session to a real socket. The kernel works in real time, the session in virtual time.
 struct Live {
     explicit Live(std::uint16_t port, probe::ExportOptions options = {})
-        : session({.url = "tcp://loopback", .transport = {}, .host = {}, .port = 0, .path = {}},
+        : session({.url = "tcp://loopback",
+                   .transport = {},
+                   .host = {},
+                   .port = 0,
+                   .tls = {},
+                   .path = {}},
                   options, kDomain, templates(),
                   std::make_unique<TcpTransport>(
                       "tcp://loopback", "127.0.0.1", port,

@@ -41,7 +41,7 @@ struct TemporaryFile {
 };
 
 probe::CollectorOptions to(TransportKind kind, const std::string& path) {
-    return {.url = path, .transport = kind, .host = {}, .port = 0, .path = path};
+    return {.url = path, .transport = kind, .host = {}, .port = 0, .tls = {}, .path = path};
 }
 
 ipfix::TemplateRecord make_template(std::uint16_t id, const std::vector<std::string>& names) {

@@ -35,8 +35,13 @@ struct Scripted {
 /// A session to a real socket.
 struct Live {
     explicit Live(std::uint16_t port, bool ipv6 = false)
-        : session({.url = "udp://loopback", .transport = {}, .host = {}, .port = 0, .path = {}}, {},
-                  kDomain, templates(),
+        : session({.url = "udp://loopback",
+                   .transport = {},
+                   .host = {},
+                   .port = 0,
+                   .tls = {},
+                   .path = {}},
+                  {}, kDomain, templates(),
                   std::make_unique<UdpTransport>(
                       "udp://loopback", ipv6 ? "::1" : "127.0.0.1", port, 0,
                       [this](const std::string& line) { log.push_back(line); })) {}
