@@ -89,6 +89,9 @@ class FlowLaneOf final : public FlowLane {
     }
 
     bool flush(std::uint32_t budget) noexcept override {
+        if (table_.flows() == 0) { // also when asked again: no reason to walk the table once more
+            return true;
+        }
         std::size_t room = std::min<std::size_t>(budget, records_.free_places());
         for (; flush_cursor_ < table_.slots_used() && room != 0; ++flush_cursor_) {
             const auto slot = static_cast<std::int32_t>(flush_cursor_);
