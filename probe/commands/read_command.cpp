@@ -18,6 +18,8 @@ int read_command(const CommandLine& words) {
         config.exporting.collectors.push_back(
             parse_collector_url(isatty(STDOUT_FILENO) == 1 ? "table" : "json"));
     }
+    constexpr std::size_t kUnhurriedOctetsPerMs = std::size_t{64} * 1024; // 0.9 M default records/s
+    config.exporting.udp_octets_per_ms_max = kUnhurriedOctetsPerMs;
     const RecordBinding binding = bind_templates(config);
     const PacketFilter filter(words.filter);
     const std::unique_ptr<OptionsRecords> options_records =

@@ -45,6 +45,7 @@ CollectorSession::CollectorSession(CollectorOptions collector, const ExportOptio
       template_refresh_messages_(options.template_refresh_messages),
       message_delay_(options.message_delay),
       options_interval_(options.options_interval),
+      pace_max_octets_per_ms_(std::max(options.udp_octets_per_ms_max, kPaceMinOctetsPerMs)),
       retry_delay_(options.reconnect_min),
       first_sequence_(first_sequence),
       backlog_(options.queue_octets),
@@ -173,7 +174,7 @@ TimeNs CollectorSession::drain_time(std::size_t octets) const noexcept {
                                               : kPaceSpreadMinMs;
     const std::size_t octets_per_ms = std::max(
         {kPaceMinOctetsPerMs, 2 * arrival_octets_per_ms_, backlog_.held_octets() / spread_ms});
-    return octets * kNsPerMs / octets_per_ms;
+    return octets * kNsPerMs / std::min(octets_per_ms, pace_max_octets_per_ms_);
 }
 
 /// A mean that forgets: what arrives at once counts no more than what arrives over the window.

@@ -115,6 +115,7 @@ class CollectorSession final : public RecordSink {
     const std::uint32_t template_refresh_messages_;
     const TimeNs message_delay_;
     const TimeNs options_interval_;
+    const std::size_t pace_max_octets_per_ms_;
     const TimeNs retry_delay_;
     const std::uint32_t first_sequence_;
 

@@ -2,6 +2,7 @@
 // What an operator says about exporting. Filled by config/.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -46,7 +47,9 @@ struct ExportOptions {
     TimeNs reconnect_min =
         kNsPerSecond; ///< TCP: first wait after a lost session, doubled each time
     TimeNs reconnect_max =
-        60 * kNsPerSecond;              ///< RFC 7011 section 10.4.4: not more than once a minute
+        60 * kNsPerSecond; ///< RFC 7011 section 10.4.4: not more than once a minute
+    /// UDP: `read` keeps to what collectors with small socket buffers take, since a capture waits.
+    std::size_t udp_octets_per_ms_max = SIZE_MAX;
     std::uint32_t udp_payload = 0;      ///< 0: from the route's MTU, 512 octets where it is unknown
     TimeNs shutdown = 4 * kNsPerSecond; ///< how long the last messages may take at exit
 };

@@ -180,7 +180,13 @@ class FlowTable {
     [[nodiscard]] const Record& record(std::int32_t slot) const noexcept {
         return *reinterpret_cast<const Record*>(address(slot));
     }
-    void prefetch(std::int32_t slot) const noexcept { __builtin_prefetch(address(slot), 1); }
+    /// The lines that every packet of the flow touches: one for IPv4's narrow key, two for others.
+    void prefetch(std::int32_t slot) const noexcept {
+        const std::uint8_t* const at = address(slot);
+        for (std::size_t line = 0; line < sizeof(Record); line += kCacheLineBytes) {
+            __builtin_prefetch(at + line, 1);
+        }
+    }
 
     [[nodiscard]] std::size_t flows() const noexcept { return flows_; }
     [[nodiscard]] std::size_t flows_max() const noexcept { return flows_max_; }
