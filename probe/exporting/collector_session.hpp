@@ -9,28 +9,20 @@
 // is loss on the way.
 //
 // The rules:
-//  - No data before its template: every transport session starts with all templates. Over UDP they
-//    are repeated by time and by message count, whichever is first (section 8.4), and after a send
-//    error.
-//  - Records of Options Templates (options_records.hpp) follow the templates of every transport
-//    session, then come once an interval, and once more before the session is closed in order. They
-//    count in sequence numbers, but are no flow records: the ledger keeps them apart.
+//  - No data before its template (template_announcements.hpp). Over UDP all are repeated after a
+//    send error as well.
+//  - Records of Options Templates (options_cycle.hpp) count in sequence numbers, but are no flow
+//    records: the ledger keeps them apart.
 //  - A message leaves when it is full, when its oldest record waited message_delay, when templates
 //    are due, or when the session is closing.
-//  - Over UDP messages are spread: a burst that fills the collector's socket buffer (208 KiB by
-//    default, some 90 datagrams) would be lost silently. After 32 KiB at once a burst leaves over
-//    200 ms, at 4 KiB a millisecond or more; what keeps coming leaves up to twice as fast as it
-//    came in the last 400 ms; and a queue that is half full is emptied as if within 50 ms, three
-//    quarters full within 10 ms. So spreading is for bursts, and never holds back records for good.
+//  - Over UDP messages are spread (send_pace.hpp).
 //  - A full queue refuses the newest record, counted by why the queue is full.
 //  - A broken TCP connection: a message not completely given to the kernel was never complete at
-//  the
-//    collector and goes again, whole, on the next connection. Whole messages that the collector's
-//    kernel had not acknowledged are not repeated (they may have arrived: a duplicate is worse than
-//    a counted loss) and move from sent to lost[connection_lost].
+//    the collector and goes again, whole, on the next connection. Whole messages that the
+//    collector's kernel had not acknowledged are not repeated (they may have arrived: a duplicate
+//    is worse than a counted loss) and move from sent to lost[connection_lost].
 //  - An error over UDP (ICMP says that an earlier datagram met a closed port, no route ...): that
-//  earlier
-//    datagram stays counted as sent, since the network took it. Records then wait: after
+//    earlier datagram stays counted as sent, since the network took it. Records then wait: after
 //    reconnect_min a message with templates only tries the path, and when no new error answers it,
 //    records follow. So a collector that restarts misses next to nothing, and one that is gone
 //    costs counted records.
@@ -42,15 +34,16 @@
 #include <memory>
 #include <span>
 #include <string>
-#include <vector>
 
 #include "encoder/message_builder.hpp"
 #include "encoder/template_record.hpp"
 #include "probe/exporting/export_options.hpp"
-#include "probe/exporting/options_records.hpp"
+#include "probe/exporting/options_cycle.hpp"
 #include "probe/exporting/record_backlog.hpp"
 #include "probe/exporting/record_sink.hpp"
+#include "probe/exporting/send_pace.hpp"
 #include "probe/exporting/sent_messages.hpp"
+#include "probe/exporting/template_announcements.hpp"
 #include "probe/exporting/transport.hpp"
 
 namespace probe {
@@ -85,16 +78,7 @@ class CollectorSession final : public RecordSink {
     void start_session() noexcept;
     void end_session() noexcept;
     [[nodiscard]] bool message_due(TimeNs now) const noexcept;
-    [[nodiscard]] TimeNs drain_time(std::size_t octets) const noexcept;
-    void measure_arrival(TimeNs now) noexcept;
-    [[nodiscard]] bool templates_due() const noexcept {
-        return next_template_ < announcing_.size();
-    }
-    [[nodiscard]] bool options_due() const noexcept { return next_option_ < options_count_; }
-    void start_options_when_due(TimeNs now) noexcept;
-    void pack_options() noexcept;
     void pack_message(TimeNs now) noexcept;
-    void pack_templates(TimeNs now) noexcept;
     void pack_records(TimeNs now) noexcept;
     /// False: no more sending in this step.
     [[nodiscard]] bool send_message(TimeNs now) noexcept;
@@ -106,19 +90,15 @@ class CollectorSession final : public RecordSink {
     void unsend_unacknowledged(LossReason reason) noexcept;
 
     const CollectorOptions collector_;
-    const std::span<const ipfix::TemplateRecord> templates_;
-    OptionsRecords* const options_records_;
-    const std::size_t options_count_;                      ///< records of a cycle, 0: none wanted
-    std::vector<const ipfix::TemplateRecord*> announcing_; ///< templates_, then those of options
+    const std::size_t data_templates_; ///< the first of announcements_
     const std::unique_ptr<Transport> transport_;
-    const TimeNs template_refresh_;
-    const std::uint32_t template_refresh_messages_;
     const TimeNs message_delay_;
-    const TimeNs options_interval_;
-    const std::size_t pace_max_octets_per_ms_;
     const TimeNs retry_delay_;
     const std::uint32_t first_sequence_;
 
+    TemplateAnnouncements announcements_;
+    OptionsCycle options_;
+    SendPace pace_;
     RecordBacklog backlog_;
     SentMessages sent_messages_;
     SessionLedger ledger_;
@@ -128,18 +108,7 @@ class CollectorSession final : public RecordSink {
     bool connected_ = false;
     std::uint32_t sequence_;
     std::uint32_t export_time_s_ = 0;
-    std::vector<bool> announced_;   ///< by template: sent in this session
-    std::size_t next_template_ = 0; ///< templates from here on are due
-    std::size_t next_option_ = 0;   ///< options records from here on are due
-    TimeNs options_begun_at_ = 0;
-    bool last_options_begun_ = false;
     TimeNs now_ = 0; ///< of the latest step
-    TimeNs templates_sent_at_ = 0;
-    std::uint32_t messages_since_templates_ = 0;
-    std::size_t arrived_octets_ = 0; ///< since arrival_measured_at_
-    std::size_t arrival_octets_per_ms_ = 0;
-    TimeNs arrival_measured_at_ = 0;
-    TimeNs pace_ = 0; ///< UDP: when what was sent has drained
     TimeNs retry_at_ = 0;
     bool failing_ = false; ///< the last attempt to send met an error
     bool trying_ = false;  ///< the next message shows whether the path works again
@@ -148,10 +117,6 @@ class CollectorSession final : public RecordSink {
     ipfix::MessageBuilder builder_;
     Bytes message_; ///< packed and not yet gone; empty: none
     RecordTally message_records_;
-    std::size_t message_next_template_ = 0; ///< next_template_ once it has left
-    std::size_t message_next_option_ = 0;   ///< next_option_ likewise
-    std::uint64_t message_options_ = 0;     ///< options records in it
-    std::uint64_t message_templates_ = 0;
 
     bool closing_ = false;
     bool closed_ = false;

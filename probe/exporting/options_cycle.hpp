@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// When a session's records of Options Templates (options_records.hpp) go out: all of them after the
+// templates of every transport session, then once an interval, and once more before the session is
+// closed in order, so that the last figures that a collector has are the last there were.
+//
+// Thread: its session's. `records` must outlive it.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "encoder/message_builder.hpp"
+#include "probe/exporting/options_records.hpp"
+#include "probe/exporting/template_announcements.hpp"
+
+namespace probe {
+
+class OptionsCycle {
+  public:
+    /// `records`: nullptr for none. `first_template`: the index of their first template.
+    OptionsCycle(OptionsRecords* records, TimeNs interval, std::size_t first_template) noexcept
+        : records_(records),
+          count_(records != nullptr ? records->count() : 0),
+          interval_(interval),
+          first_template_(first_template),
+          next_(count_),
+          packed_next_(count_) {}
+
+    [[nodiscard]] bool due() const noexcept { return next_ < count_; }
+    /// Nothing is due, and the cycle before the end was sent.
+    [[nodiscard]] bool finished() const noexcept { return count_ == 0 || (last_begun_ && !due()); }
+
+    void start_session(TimeNs now) noexcept;
+    /// `ending`: the session closes and has nothing else to send.
+    void start_when_due(TimeNs now, bool ending) noexcept;
+
+    void begin_message() noexcept;
+    /// Appends what is due and fits; what fits no message is counted in the ledger.
+    void pack(ipfix::MessageBuilder& message, const TemplateAnnouncements& announcements,
+              SessionLedger& ledger) noexcept;
+    /// Nothing is due behind what the message at hand holds: flow records may follow.
+    [[nodiscard]] bool all_packed() const noexcept { return packed_next_ == count_; }
+    /// Records in the message at hand.
+    [[nodiscard]] std::uint64_t packed() const noexcept { return packed_; }
+    void message_left() noexcept { next_ = packed_next_; }
+
+  private:
+    OptionsRecords* const records_;
+    const std::size_t count_;
+    const TimeNs interval_;
+    const std::size_t first_template_;
+    std::size_t next_; ///< records from here on are due
+    TimeNs begun_at_ = 0;
+    bool last_begun_ = false;
+    std::size_t packed_next_; ///< next_ once the message at hand has left
+    std::uint64_t packed_ = 0;
+};
+
+} // namespace probe
