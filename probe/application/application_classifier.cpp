@@ -1,0 +1,237 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "probe/application/application_classifier.hpp"
+
+#include <algorithm>
+#include <bit>
+#include <utility>
+#include <vector>
+
+#include "probe/application/application_rules.hpp"
+#include "probe/application/pattern_database.hpp"
+#include "probe/application/rule_set.hpp"
+#include "probe/packet/protocol_numbers.hpp"
+
+namespace probe {
+
+namespace {
+
+// LabelState::Candidate::sides.
+constexpr std::uint8_t kClientIs0 = 1; ///< the rule's own patterns say who the client is
+constexpr std::uint8_t kClientIs1 = 2;
+constexpr std::uint8_t kSeen0 = 4; ///< evidence in direction 0
+constexpr std::uint8_t kSeen1 = 8;
+
+/// What one payload said for one rule.
+struct Findings {
+    std::uint8_t either = 0; ///< bits of patterns
+    std::uint8_t client = 0;
+    std::uint8_t server = 0;
+};
+
+using Candidate = LabelState::Candidate;
+
+std::uint8_t packets_of(const LabelState& state, std::uint8_t direction) noexcept {
+    return direction == 0 ? state.packets & 0x0F : state.packets >> 4;
+}
+
+/// The patterns of a payload join what earlier ones said. Once a side is known to be the client's,
+/// the other side's octets do not speak as the client.
+void join(Candidate& candidate, const Findings& findings, std::uint8_t direction) noexcept {
+    const std::uint8_t as_client = direction == 0 ? kClientIs0 : kClientIs1;
+    const std::uint8_t as_server = direction == 0 ? kClientIs1 : kClientIs0;
+    if ((candidate.sides & (kClientIs0 | kClientIs1)) == 0) {
+        candidate.sides |= findings.client != 0   ? as_client
+                           : findings.server != 0 ? as_server
+                                                  : std::uint8_t{0};
+    }
+    std::uint8_t patterns = findings.either;
+    patterns |= (candidate.sides & as_client) != 0 ? findings.client : std::uint8_t{0};
+    patterns |= (candidate.sides & as_server) != 0 ? findings.server : std::uint8_t{0};
+    if (patterns != 0) {
+        candidate.patterns |= patterns;
+        candidate.sides |= direction == 0 ? kSeen0 : kSeen1;
+    }
+}
+
+bool holds(const ApplicationRule& rule, const Candidate& candidate) noexcept {
+    constexpr std::uint8_t kBoth = kSeen0 | kSeen1;
+    return std::popcount(candidate.patterns) >= rule.evidence &&
+           (!rule.both_directions || (candidate.sides & kBoth) == kBoth);
+}
+
+} // namespace
+
+struct ApplicationClassifier::Workspace {
+    explicit Workspace(std::shared_ptr<const ApplicationRules> shared)
+        : rules(std::move(shared)), set(*rules->set_), findings(set.rules.size()) {
+        touched.reserve(set.rules.size());
+        std::vector<const PatternDatabase*> databases;
+        for (const TransportPatterns& transport : set.transports) {
+            if (transport.database) {
+                databases.push_back(&*transport.database);
+            }
+        }
+        if (!databases.empty()) {
+            scratch = std::make_unique<PatternScratch>(databases);
+        }
+    }
+
+    void classify(const TransportPatterns& transport, ClassifyRequest& request) noexcept;
+    void settle(LabelState& state, std::uint8_t direction) noexcept;
+    void finish(LabelState& state, std::uint8_t direction) noexcept;
+    [[nodiscard]] bool exhausted(const LabelState& state, std::uint8_t direction) const noexcept {
+        return packets_of(state, direction) >= set.packets_max ||
+               state.octets_by_32[direction] * 32 >= set.octets_max;
+    }
+    static void on_match(void* context, std::uint32_t expression) noexcept;
+
+    std::shared_ptr<const ApplicationRules> rules;
+    const RuleSet& set;
+    std::unique_ptr<PatternScratch> scratch;
+    ClassifyTally tally;
+    std::vector<Findings> findings;  ///< by rule; all zero between payloads
+    std::vector<RuleNumber> touched; ///< the rules with findings
+    const TransportPatterns* scanned = nullptr;
+    bool first_of_direction = false;
+};
+
+void ApplicationClassifier::Workspace::on_match(void* context, std::uint32_t expression) noexcept {
+    auto& self = *static_cast<Workspace*>(context);
+    const TransportPatterns::Place& place = self.scanned->places[expression];
+    if (place.anchor == PatternAnchor::start && !self.first_of_direction) {
+        return;
+    }
+    Findings& found = self.findings[place.rule];
+    if ((found.either | found.client | found.server) == 0) {
+        self.touched.push_back(place.rule); // within its reserve: each rule once
+    }
+    std::uint8_t& bits = place.side == PatternSide::either   ? found.either
+                         : place.side == PatternSide::client ? found.client
+                                                             : found.server;
+    bits |= place.bit;
+}
+
+/// Rules in their order: the first that holds is it; of those that may still hold and would win,
+/// the first two are remembered.
+void ApplicationClassifier::Workspace::settle(LabelState& state, std::uint8_t direction) noexcept {
+    const auto settled = set.by_id.find(state.rule_id);
+    RuleNumber best = settled != set.by_id.end() ? settled->second : kNoRule;
+    for (const Candidate& candidate : state.candidates) { // those without findings stay
+        if (candidate.rule != 0 && candidate.rule <= set.rules.size()) {
+            const auto rule = static_cast<RuleNumber>(candidate.rule - 1);
+            const Findings& found = findings[rule];
+            if ((found.either | found.client | found.server) == 0) {
+                touched.push_back(rule);
+            }
+        }
+    }
+    std::sort(touched.begin(), touched.end());
+    const std::array<Candidate, 2> earlier = state.candidates;
+    state.candidates = {};
+    std::size_t kept = 0;
+    for (const RuleNumber rule : touched) {
+        const Findings found = std::exchange(findings[rule], Findings{});
+        if (rule >= best) {
+            continue;
+        }
+        Candidate candidate{static_cast<std::uint16_t>(rule + 1), 0, 0};
+        for (const Candidate& known : earlier) {
+            candidate = known.rule == candidate.rule ? known : candidate;
+        }
+        join(candidate, found, direction);
+        if (holds(set.rules[rule], candidate)) {
+            best = rule;
+        } else if (kept < state.candidates.size() && candidate.patterns != 0) {
+            state.candidates[kept++] = candidate;
+        }
+    }
+    touched.clear();
+    if (best != kNoRule) {
+        tally.settled += state.rule_id == 0 ? 1 : 0;
+        state.rule_id = set.rules[best].id & 0xFF'FFFFU;
+        state.done = kept == 0 && !set.refined[best];
+    }
+}
+
+/// A direction that said all it may while the other kept silent is not waited for.
+void ApplicationClassifier::Workspace::finish(LabelState& state, std::uint8_t direction) noexcept {
+    const auto other = static_cast<std::uint8_t>(1 - direction);
+    if (state.done == 0 && exhausted(state, direction) &&
+        (exhausted(state, other) || packets_of(state, other) == 0)) {
+        state.done = 1;
+        tally.given_up += state.rule_id == 0 ? 1 : 0;
+    }
+}
+
+void ApplicationClassifier::Workspace::classify(const TransportPatterns& transport,
+                                                ClassifyRequest& request) noexcept {
+    LabelState& state = *request.state;
+    const std::uint8_t direction = request.direction & 1;
+    if (request.payload.empty() || exhausted(state, direction)) {
+        return;
+    }
+    if (state.generation != set.generation) {
+        state.generation = set.generation;
+        state.candidates = {};
+    }
+    const auto left = static_cast<std::size_t>(set.octets_max - state.octets_by_32[direction] * 32);
+    const Bytes octets = request.payload.first(std::min(request.payload.size(), left));
+    scanned = &transport;
+    first_of_direction = packets_of(state, direction) == 0;
+    ++tally.payloads;
+    tally.octets += octets.size();
+    if (!scratch->scan(*transport.database, octets, &on_match, this)) {
+        ++tally.scan_failed;
+    }
+    state.packets = static_cast<std::uint8_t>(state.packets + (direction == 0 ? 0x01 : 0x10));
+    state.octets_by_32[direction] =
+        static_cast<std::uint8_t>(state.octets_by_32[direction] + (octets.size() + 31) / 32);
+    if (!touched.empty()) {
+        settle(state, direction);
+    }
+    finish(state, direction);
+}
+
+ApplicationClassifier::ApplicationClassifier(std::shared_ptr<const ApplicationRules> rules)
+    : workspace_(std::make_unique<Workspace>(std::move(rules))) {}
+ApplicationClassifier::~ApplicationClassifier() = default;
+ApplicationClassifier::ApplicationClassifier(ApplicationClassifier&& other) noexcept = default;
+ApplicationClassifier& ApplicationClassifier::operator=(ApplicationClassifier&& other) noexcept =
+    default;
+
+/// TCP's payloads first, then UDP's: each database stays in the cache for its part of the burst.
+void ApplicationClassifier::classify_burst(std::span<ClassifyRequest> requests) noexcept {
+    constexpr std::array kTransports = {kProtocolTcp, kProtocolUdp};
+    Workspace& work = *workspace_;
+    for (std::size_t i = 0; i < kTransports.size(); ++i) {
+        const TransportPatterns& transport = work.set.transports[i];
+        for (ClassifyRequest& request : requests) {
+            if (request.protocol != kTransports[i]) {
+                continue;
+            }
+            LabelState& state = *request.state;
+            if (state.done == 0 && transport.database) {
+                work.classify(transport, request);
+            } else if (state.done == 0) {
+                work.tally.without_support += transport.places.empty() ? 0 : 1;
+                state.done = 1;
+            }
+            request.verdict =
+                state.done != 0 ? ClassifyVerdict::done : ClassifyVerdict::more_wanted;
+        }
+    }
+    for (ClassifyRequest& request : requests) {
+        if (request.protocol != kProtocolTcp && request.protocol != kProtocolUdp) {
+            request.verdict = ClassifyVerdict::done;
+        }
+    }
+}
+
+const ClassifyTally& ApplicationClassifier::tally() const noexcept {
+    return workspace_->tally;
+}
+const std::shared_ptr<const ApplicationRules>& ApplicationClassifier::rules() const noexcept {
+    return workspace_->rules;
+}
+
+} // namespace probe

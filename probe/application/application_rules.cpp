@@ -1,0 +1,283 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "probe/application/application_rules.hpp"
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <set>
+
+#include "probe/application/pattern_cache.hpp"
+#include "probe/application/rule_set.hpp"
+#include "probe/packet/protocol_numbers.hpp"
+
+namespace probe {
+
+namespace {
+
+constexpr std::array<const char*, 2> kTransportNames = {"TCP", "UDP"};
+
+/// Neighbouring generations differ, so that a LabelState knows its candidates from others'.
+std::uint8_t next_generation() {
+    static std::atomic<std::uint8_t> last{0};
+    return static_cast<std::uint8_t>(last.fetch_add(1, std::memory_order_relaxed) + 1);
+}
+
+void check_options(const ApplicationOptions& options) {
+    if (options.payload_packets_max < 1 || options.payload_packets_max > kLabelPacketsMax ||
+        options.payload_octets_max < 32 || options.payload_octets_max > kLabelOctetsMax) {
+        throw std::invalid_argument("application labels look at 1 to " +
+                                    std::to_string(kLabelPacketsMax) + " packets and 32 to " +
+                                    std::to_string(kLabelOctetsMax) + " octets a direction");
+    }
+}
+
+/// Ids and names are the collector's keys: each stands for one rule.
+void check_unique(const std::vector<ApplicationRule>& rules) {
+    std::map<std::uint32_t, const ApplicationRule*> ids;
+    std::map<std::string_view, const ApplicationRule*> names;
+    const auto where = [](const ApplicationRule& rule) {
+        return rule.node.file() + ":" + std::to_string(rule.node.line());
+    };
+    for (const ApplicationRule& rule : rules) {
+        if (const auto [other, fresh] = ids.emplace(rule.id, &rule); !fresh) {
+            throw rule.node.at("id").error("the id " + std::to_string(rule.id) + " is that of \"" +
+                                           other->second->name + "\" at " + where(*other->second));
+        }
+        if (const auto [other, fresh] = names.emplace(rule.name, &rule); !fresh) {
+            throw rule.node.at("name").error("\"" + rule.name + "\" has a rule already at " +
+                                             where(*other->second));
+        }
+    }
+}
+
+void find_refined(RuleSet& set) {
+    set.refined.assign(set.rules.size(), false);
+    for (std::size_t i = 0; i < set.rules.size(); ++i) {
+        const ApplicationRule& rule = set.rules[i];
+        if (rule.refines.empty()) {
+            continue;
+        }
+        const auto refined = std::find_if(
+            set.rules.begin() + static_cast<std::ptrdiff_t>(i) + 1, set.rules.end(),
+            [&rule](const ApplicationRule& other) { return other.name == rule.refines; });
+        if (refined == set.rules.end()) {
+            throw rule.node.at("refines").error(
+                "no rule after this one is named \"" + rule.refines +
+                "\"; what refines a rule stands before it, since the first that holds wins");
+        }
+        set.refined[static_cast<std::size_t>(refined - set.rules.begin())] = true;
+    }
+}
+
+void index_rules(RuleSet& set) {
+    set.by_parser.fill(kNoRule);
+    for (std::size_t i = 0; i < set.rules.size(); ++i) {
+        const ApplicationRule& rule = set.rules[i];
+        const auto number = static_cast<RuleNumber>(i);
+        set.by_id.emplace(rule.id, number);
+        if (rule.ip_protocol) {
+            set.by_ip_protocol.emplace(*rule.ip_protocol, number);
+        }
+        for (const ApplicationProtocol parser : rule.parsers) {
+            RuleNumber& first = set.by_parser[static_cast<std::size_t>(parser)];
+            first = std::min(first, number);
+        }
+        for (const std::string& host : rule.hosts) {
+            set.by_host[host].push_back(number);
+        }
+        for (const std::uint16_t port : rule.ports) {
+            if (rule.tcp) set.ports[0].insert(port);
+            if (rule.udp) set.ports[1].insert(port);
+        }
+    }
+}
+
+/// IANA-L4's selector is a port without its transport: a port that rules share has their names.
+void list_entries(RuleSet& set) {
+    std::map<std::uint16_t, ApplicationEntry> ports;
+    for (std::size_t i = 0; i < set.rules.size(); ++i) {
+        const ApplicationRule& rule = set.rules[i];
+        set.entries.push_back({set.id_of(static_cast<RuleNumber>(i)), rule.name, rule.category});
+        for (const std::uint16_t port : rule.ports) {
+            ApplicationEntry& entry = ports[port];
+            if (entry.name.empty()) {
+                entry = {{0, port, ClassificationEngine::iana_l4}, rule.name, rule.category};
+            } else if (("/" + entry.name + "/").find("/" + rule.name + "/") == std::string::npos &&
+                       entry.name.size() + rule.name.size() < kApplicationNameOctetsMax) {
+                entry.name += "/" + rule.name;
+            }
+        }
+    }
+    for (const auto& [port, entry] : ports) {
+        set.entries.push_back(entry);
+    }
+    const auto order = [](const ApplicationId& id) {
+        return std::make_pair(id.engine, std::uint32_t{id.selector});
+    };
+    std::sort(set.entries.begin(), set.entries.end(),
+              [order](const auto& a, const auto& b) { return order(a.id) < order(b.id); });
+}
+
+/// Patterns of all rules of a transport, in rule order.
+std::vector<const RulePattern*> collect(const RuleSet& set, std::size_t transport,
+                                        TransportPatterns& into) {
+    std::vector<const RulePattern*> patterns;
+    for (std::size_t i = 0; i < set.rules.size(); ++i) {
+        const ApplicationRule& rule = set.rules[i];
+        if (!(transport == 0 ? rule.tcp : rule.udp)) {
+            continue;
+        }
+        for (std::size_t p = 0; p < rule.patterns.size(); ++p) {
+            const RulePattern& pattern = rule.patterns[p];
+            patterns.push_back(&pattern);
+            into.places.push_back({static_cast<RuleNumber>(i), static_cast<std::uint8_t>(1U << p),
+                                   pattern.side, pattern.anchor});
+        }
+    }
+    return patterns;
+}
+
+void compile_transport(RuleSet& set, std::size_t number, const ApplicationOptions& options) {
+    TransportPatterns& transport = set.transports[number];
+    const std::vector<const RulePattern*> patterns = collect(set, number, transport);
+    if (patterns.empty() || set.patterns != PatternsVerdict::matched) {
+        return;
+    }
+    std::vector<PatternExpression> expressions;
+    for (const RulePattern* pattern : patterns) {
+        expressions.push_back(pattern->expression);
+    }
+    const PatternCache cache(options.cache);
+    transport.database = cache.find(expressions);
+    set.report.from_cache += transport.database ? 1 : 0;
+    if (!transport.database) {
+        try {
+            transport.database = PatternDatabase::compile(expressions);
+        } catch (const PatternError& error) {
+            const bool one = error.expression() < patterns.size();
+            const ipfix::YamlNode& node = patterns[one ? error.expression() : 0]->node;
+            throw node.error((one ? "the pattern '" + node.as_string() + "' cannot be compiled: "
+                                  : std::string("the patterns cannot be compiled together: ")) +
+                             error.what());
+        }
+        ++set.report.compiled;
+        if (std::string remark = cache.keep(expressions, *transport.database); !remark.empty()) {
+            set.report.remarks.push_back(std::move(remark));
+        }
+    }
+    const std::size_t octets = transport.database->octets();
+    if (octets > options.limits.database_octets_max) {
+        throw patterns.back()->node.error(std::string("with this rule the patterns for ") +
+                                          kTransportNames[number] + " take " +
+                                          std::to_string(octets) + " octets; the limit is " +
+                                          std::to_string(options.limits.database_octets_max));
+    }
+    set.report.database_octets += octets;
+}
+
+void read_rules(RuleSet& set, const ApplicationOptions& options) {
+    std::size_t patterns = 0;
+    for (const std::string& path : options.rule_files) {
+        read_rule_file(path, options, set.patterns == PatternsVerdict::matched, set.rules);
+    }
+    for (const ApplicationRule& rule : set.rules) {
+        patterns += rule.patterns.size();
+        if (patterns > options.limits.patterns_max) {
+            throw rule.node.error("there are more than " +
+                                  std::to_string(options.limits.patterns_max) + " patterns");
+        }
+    }
+    check_unique(set.rules);
+    set.report.rules = set.rules.size();
+    set.report.patterns = patterns;
+    if (patterns == 0) {
+        set.patterns = PatternsVerdict::none_in_rules;
+    }
+}
+
+} // namespace
+
+void ApplicationId::write(std::span<std::uint8_t> out) const noexcept {
+    std::fill(out.begin(), out.end(), std::uint8_t{0});
+    if (out.empty()) {
+        return;
+    }
+    out[0] = static_cast<std::uint8_t>(engine);
+    const auto put = [&out](std::uint32_t value, std::size_t from, std::size_t to) {
+        for (; to > from; value >>= 8) {
+            out[--to] = static_cast<std::uint8_t>(value);
+        }
+    };
+    constexpr std::size_t kPenEnd = 5;
+    const bool pen = engine == ClassificationEngine::pana_l7_pen && out.size() > kPenEnd;
+    put(selector, pen ? kPenEnd : 1, out.size());
+    if (pen) {
+        put(enterprise, 1, kPenEnd);
+    }
+}
+
+ApplicationId RuleSet::id_of(RuleNumber rule) const noexcept {
+    const ApplicationRule& named = rules[rule];
+    if (named.ip_protocol) {
+        return {0, *named.ip_protocol, ClassificationEngine::iana_l3};
+    }
+    return {enterprise_number, named.id & 0xFF'FFFFU,
+            enterprise_number == 0 ? ClassificationEngine::user_defined
+                                   : ClassificationEngine::pana_l7_pen};
+}
+
+std::shared_ptr<const ApplicationRules> ApplicationRules::load(const ApplicationOptions& options,
+                                                               PatternSupportCheck support) {
+    check_options(options);
+    auto set = std::make_unique<RuleSet>();
+    set->enterprise_number = options.enterprise_number;
+    set->packets_max = options.payload_packets_max;
+    set->octets_max = options.payload_octets_max;
+    set->generation = next_generation();
+    set->patterns = support();
+    read_rules(*set, options);
+    find_refined(*set);
+    index_rules(*set);
+    list_entries(*set);
+    for (std::size_t i = 0; i < set->transports.size(); ++i) {
+        compile_transport(*set, i, options);
+    }
+    if (set->patterns == PatternsVerdict::not_built ||
+        set->patterns == PatternsVerdict::cpu_not_supported) {
+        set->report.remarks.emplace_back(
+            set->patterns == PatternsVerdict::not_built
+                ? "this build has no Hyperscan: application labels come from parsers, names and "
+                  "ports, not from payload patterns"
+                : "Hyperscan does not run on this CPU (it wants SSSE3): application labels come "
+                  "from parsers, names and ports, not from payload patterns");
+    }
+    return std::shared_ptr<const ApplicationRules>(new ApplicationRules(std::move(set)));
+}
+
+ApplicationRules::ApplicationRules(std::unique_ptr<const RuleSet> set) : set_(std::move(set)) {}
+ApplicationRules::~ApplicationRules() = default;
+
+std::span<const ApplicationEntry> ApplicationRules::entries() const noexcept {
+    return set_->entries;
+}
+
+const ApplicationEntry* ApplicationRules::find(const ApplicationId& id) const noexcept {
+    for (const ApplicationEntry& entry : set_->entries) {
+        if (entry.id == id) {
+            return &entry;
+        }
+    }
+    return nullptr;
+}
+
+std::size_t ApplicationRules::id_octets() const noexcept {
+    return set_->enterprise_number == 0 ? 4 : 8;
+}
+PatternsVerdict ApplicationRules::patterns() const noexcept {
+    return set_->patterns;
+}
+const CompileReport& ApplicationRules::report() const noexcept {
+    return set_->report;
+}
+
+} // namespace probe

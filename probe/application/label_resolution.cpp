@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// How patterns, parsers, names and ports become one label.
+#include <algorithm>
+#include <array>
+
+#include "probe/application/application_rules.hpp"
+#include "probe/application/rule_set.hpp"
+#include "probe/packet/protocol_numbers.hpp"
+
+namespace probe {
+
+namespace {
+
+constexpr std::size_t kHostOctetsMax = 255;
+
+/// A name as rules write it: lower case, no port, no dot at the end. Empty when it is too long.
+class HostName {
+  public:
+    explicit HostName(std::string_view name) noexcept {
+        name = name.substr(0, name.find(':'));
+        while (!name.empty() && name.back() == '.') {
+            name.remove_suffix(1);
+        }
+        if (name.size() <= characters_.size()) {
+            octets_ = name.size();
+            std::transform(name.begin(), name.end(), characters_.begin(), [](char c) {
+                return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
+            });
+        }
+    }
+    [[nodiscard]] std::string_view view() const noexcept { return {characters_.data(), octets_}; }
+
+  private:
+    std::array<char, kHostOctetsMax> characters_;
+    std::size_t octets_ = 0;
+};
+
+/// The first rule whose host is the name or above it: of "a.b.c" also "b.c" and "c" are asked for.
+RuleNumber by_host(const RuleSet& set, std::string_view name, ApplicationProtocol parsed) noexcept {
+    RuleNumber best = kNoRule;
+    const HostName host(name);
+    for (std::string_view rest = host.view(); !rest.empty() && !set.by_host.empty();) {
+        if (const auto found = set.by_host.find(rest); found != set.by_host.end()) {
+            for (const RuleNumber rule : found->second) {
+                const auto& parsers = set.rules[rule].host_parsers;
+                if (std::find(parsers.begin(), parsers.end(), parsed) != parsers.end()) {
+                    best = std::min(best, rule);
+                }
+            }
+        }
+        const std::size_t dot = rest.find('.');
+        rest = dot == std::string_view::npos ? std::string_view() : rest.substr(dot + 1);
+    }
+    return best;
+}
+
+} // namespace
+
+ApplicationLabel ApplicationRules::resolve(const LabelEvidence& evidence) const noexcept {
+    const RuleSet& set = *set_;
+    using P = ApplicationProtocol;
+    RuleNumber best = kNoRule;
+    LabelSource source = LabelSource::none;
+    const auto consider = [&best, &source](RuleNumber rule, LabelSource from) {
+        if (rule < best) {
+            best = rule;
+            source = from;
+        }
+    };
+    const bool dns =
+        evidence.parsed == P::dns || evidence.parsed == P::mdns || evidence.parsed == P::llmnr;
+    consider(by_host(set, dns ? evidence.dns_name : evidence.server_name, evidence.parsed),
+             LabelSource::host);
+    consider(set.by_parser[static_cast<std::size_t>(evidence.parsed)], LabelSource::parser);
+    if (evidence.state != nullptr && evidence.state->rule_id != 0) {
+        const auto settled = set.by_id.find(evidence.state->rule_id);
+        consider(settled != set.by_id.end() ? settled->second : kNoRule, LabelSource::pattern);
+    }
+    if (const auto rule = set.by_ip_protocol.find(evidence.protocol);
+        rule != set.by_ip_protocol.end()) {
+        consider(rule->second, LabelSource::ip_protocol);
+    }
+    if (best != kNoRule) {
+        return {set.id_of(best), source};
+    }
+    if (evidence.protocol == kProtocolTcp || evidence.protocol == kProtocolUdp) {
+        const auto& known = set.ports[evidence.protocol == kProtocolTcp ? 0 : 1];
+        for (const std::uint16_t port : {evidence.destination_port, evidence.source_port}) {
+            if (known.contains(port)) {
+                return {{0, port, ClassificationEngine::iana_l4}, LabelSource::port};
+            }
+        }
+    }
+    return {};
+}
+
+} // namespace probe

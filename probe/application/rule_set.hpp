@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// What is behind ApplicationRules: the rules as read, and as they are looked up. Only for the files
+// of this folder that read, compile and apply rules.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <unordered_set>
+#include <vector>
+
+#include "encoder/yaml_document.hpp"
+#include "probe/application/application_rules.hpp"
+#include "probe/application/pattern_database.hpp"
+
+namespace probe {
+
+enum class PatternSide : std::uint8_t { either, client, server };
+enum class PatternAnchor : std::uint8_t {
+    start,    ///< the first octet that a direction of the flow carries
+    packet,   ///< the first octet of any packet's payload
+    anywhere, ///< in a packet's payload
+};
+
+/// LabelState keeps a bit for each pattern of a rule.
+inline constexpr std::size_t kPatternsOfRuleMax = 8;
+
+struct RulePattern {
+    PatternExpression expression; ///< as compiled, the anchor in it
+    PatternSide side = PatternSide::either;
+    PatternAnchor anchor = PatternAnchor::start;
+    ipfix::YamlNode node; ///< for messages
+};
+
+struct ApplicationRule {
+    explicit ApplicationRule(ipfix::YamlNode where) : node(std::move(where)) {}
+
+    std::uint32_t id = 0;
+    std::string name;
+    std::string category;
+    bool tcp = false;
+    bool udp = false;
+    std::optional<std::uint8_t> ip_protocol; ///< another one: the rule is that protocol
+    std::vector<std::uint16_t> ports;
+    std::vector<ApplicationProtocol> parsers;
+    std::vector<std::string> hosts;                ///< lower case, without a dot at the ends
+    std::vector<ApplicationProtocol> host_parsers; ///< of which protocols' names
+    std::vector<RulePattern> patterns;
+    std::uint8_t evidence = 1;
+    bool both_directions = false;
+    std::string refines;
+    ipfix::YamlNode node;
+};
+
+/// Reads the rules of a file, appended to `rules`. Throws ConfigError.
+void read_rule_file(const std::string& path, const ApplicationOptions& options, bool check_patterns,
+                    std::vector<ApplicationRule>& rules);
+
+/// A rule's number, from 0, in the order in which they win.
+using RuleNumber = std::uint16_t;
+inline constexpr RuleNumber kNoRule = UINT16_MAX;
+
+struct StringHash {
+    using is_transparent = void;
+    std::size_t operator()(std::string_view text) const noexcept {
+        return std::hash<std::string_view>()(text);
+    }
+};
+
+/// Patterns of one transport, compiled; expression i belongs to pattern `places[i]`.
+struct TransportPatterns {
+    struct Place {
+        RuleNumber rule;
+        std::uint8_t bit; ///< of LabelState::Candidate::patterns
+        PatternSide side;
+        PatternAnchor anchor;
+    };
+    std::vector<Place> places;
+    std::optional<PatternDatabase> database;
+};
+
+struct RuleSet {
+    std::vector<ApplicationRule> rules;
+    std::vector<bool> refined; ///< some rule refines this one: patterns are asked on
+    std::array<TransportPatterns, 2> transports;            ///< TCP, UDP
+    std::array<std::unordered_set<std::uint16_t>, 2> ports; ///< known ones of TCP, UDP
+    std::map<std::uint32_t, RuleNumber> by_id;
+    std::map<std::uint8_t, RuleNumber> by_ip_protocol;
+    std::array<RuleNumber, static_cast<std::size_t>(ApplicationProtocol::count_)> by_parser;
+    std::unordered_map<std::string, std::vector<RuleNumber>, StringHash, std::equal_to<>> by_host;
+    std::vector<ApplicationEntry> entries;
+    std::uint32_t enterprise_number = 0;
+    std::uint8_t packets_max = 0;
+    std::uint16_t octets_max = 0;
+    std::uint8_t generation = 0;
+    PatternsVerdict patterns = PatternsVerdict::none_in_rules;
+    CompileReport report;
+
+    [[nodiscard]] ApplicationId id_of(RuleNumber rule) const noexcept;
+};
+
+} // namespace probe
