@@ -24,7 +24,9 @@ ReadField make_field(std::uint32_t enterprise, std::uint16_t id, std::uint16_t l
     return field;
 }
 
-bool same(const ReadTemplate& a, const ReadTemplate& b) {
+} // namespace
+
+bool same_content(const ReadTemplate& a, const ReadTemplate& b) noexcept {
     return a.scope_fields == b.scope_fields &&
            std::equal(a.fields.begin(), a.fields.end(), b.fields.begin(), b.fields.end(),
                       [](const ReadField& x, const ReadField& y) {
@@ -32,8 +34,6 @@ bool same(const ReadTemplate& a, const ReadTemplate& b) {
                                  x.length == y.length;
                       });
 }
-
-} // namespace
 
 void append_json_record(std::string& out, const ReadRecord& record) {
     std::span<const std::uint8_t> rest = record.octets;
@@ -63,6 +63,10 @@ const char* verdict_text(ReadVerdict verdict) noexcept {
             return "the message or one of its sets has an impossible length";
         case ReadVerdict::bad_template:
             return "the message has a template that cannot be read";
+        case ReadVerdict::bad_template_id:
+            return "the message has a template whose id is below 256";
+        case ReadVerdict::bad_scope:
+            return "the message has an options template without a scope";
         case ReadVerdict::bad_record:
             return "the message has a record that its template does not fit";
         case ReadVerdict::too_large:
@@ -95,21 +99,27 @@ ReadVerdict MessageReader::read(std::span<const std::uint8_t>& octets) {
     const Octets message = octets.first(std::min(length, octets.size()));
     octets = octets.subspan(message.size());
 
-    Header header;
-    header.export_time_s = load_be<std::uint32_t>(message.data() + kExportTimeOffset);
-    header.sequence_number = load_be<std::uint32_t>(message.data() + kSequenceNumberOffset);
-    header.domain_id = load_be<std::uint32_t>(message.data() + kDomainIdOffset);
+    const ReadHeader header{
+        static_cast<std::uint16_t>(length),
+        load_be<std::uint32_t>(message.data() + kExportTimeOffset),
+        load_be<std::uint32_t>(message.data() + kSequenceNumberOffset),
+        load_be<std::uint32_t>(message.data() + kDomainIdOffset),
+    };
+    message_begin_ = message.data();
+    fault_at_ = message.size();
+    visitor_.on_message(header);
     const std::uint64_t records_before = records_;
     const std::uint64_t skipped_before = unknown_sets_;
-    const ReadVerdict verdict = read_sets(header, message.subspan(kMessageHeaderOctets));
+    ReadVerdict verdict = read_sets(header, message.subspan(kMessageHeaderOctets));
     ++messages_;
-    if (cut) return ReadVerdict::cut;
+    if (cut) verdict = ReadVerdict::cut;
     const bool countable = verdict == ReadVerdict::read && unknown_sets_ == skipped_before;
-    count_sequence(header, records_before, !countable);
+    visitor_.on_message_end(verdict, records_ - records_before, countable, fault_at_);
+    if (!cut) count_sequence(header, records_before, !countable);
     return verdict;
 }
 
-void MessageReader::count_sequence(const Header& header, std::uint64_t records_before,
+void MessageReader::count_sequence(const ReadHeader& header, std::uint64_t records_before,
                                    bool sets_skipped) {
     Domain& domain = domains_[header.domain_id];
     if (domain.sequence_known) {
@@ -121,56 +131,82 @@ void MessageReader::count_sequence(const Header& header, std::uint64_t records_b
         header.sequence_number + static_cast<std::uint32_t>(records_ - records_before);
 }
 
-ReadVerdict MessageReader::read_sets(const Header& header, Octets octets) {
+ReadVerdict MessageReader::read_sets(const ReadHeader& header, Octets octets) {
     while (octets.size() >= kSetHeaderOctets) {
         const auto set_id = load_be<std::uint16_t>(octets.data());
         const std::size_t length = load_be<std::uint16_t>(octets.data() + kSetLengthOffset);
-        if (length < kSetHeaderOctets || length > octets.size()) return ReadVerdict::bad_length;
+        if (length < kSetHeaderOctets || length > octets.size()) {
+            return fault(ReadVerdict::bad_length, octets);
+        }
+        visitor_.on_set(set_id, at(octets));
         const ReadVerdict verdict =
             read_set(header, set_id, octets.subspan(kSetHeaderOctets, length - kSetHeaderOctets));
         if (verdict != ReadVerdict::read) return verdict;
         octets = octets.subspan(length);
     }
-    return octets.empty() ? ReadVerdict::read : ReadVerdict::bad_length;
+    return octets.empty() ? ReadVerdict::read : fault(ReadVerdict::bad_length, octets);
 }
 
-ReadVerdict MessageReader::read_set(const Header& header, std::uint16_t set_id, Octets body) {
+ReadVerdict MessageReader::read_set(const ReadHeader& header, std::uint16_t set_id, Octets body) {
     if (set_id == kTemplateSetId) return read_templates(header, body, false);
     if (set_id == kOptionsTemplateSetId) return read_templates(header, body, true);
     const auto known = templates_.find({header.domain_id, set_id});
     if (known == templates_.end()) {
         ++unknown_sets_;
+        visitor_.on_unknown_set(set_id, at(body) - kSetHeaderOctets);
         return ReadVerdict::read;
     }
     return read_data(header, body, known->second);
 }
 
-ReadVerdict MessageReader::read_templates(const Header& header, Octets body, bool options) {
+ReadVerdict MessageReader::read_templates(const ReadHeader& header, Octets body, bool options) {
+    std::uint64_t records = 0;
     while (body.size() >= kTemplateHeaderOctets) {
         // Padding may be longer than a header; a Template ID of 0 is no template.
         if (load_be<std::uint16_t>(body.data()) == 0) break;
         const ReadVerdict verdict = read_template(header, body, options);
         if (verdict != ReadVerdict::read) return verdict;
+        ++records;
     }
+    visitor_.on_set_end(options ? kOptionsTemplateSetId : kTemplateSetId, nullptr, records, body,
+                        at(body));
     return ReadVerdict::read;
 }
 
-ReadVerdict MessageReader::read_template(const Header& header, Octets& body, bool options) {
+ReadVerdict MessageReader::read_template(const ReadHeader& header, Octets& body, bool options) {
+    const Octets begin = body;
     ReadTemplate read;
     read.id = load_be<std::uint16_t>(body.data());
     const std::size_t count = load_be<std::uint16_t>(body.data() + 2);
     body = body.subspan(kTemplateHeaderOctets);
     if (count == 0) {
-        withdraw(header.domain_id, read.id, options);
+        const bool known = withdraw(header.domain_id, read.id, options);
+        visitor_.on_withdrawal(options ? kOptionsTemplateSetId : kTemplateSetId, read.id, known,
+                               at(begin));
         return ReadVerdict::read;
     }
-    if (read.id < kFirstDataSetId) return ReadVerdict::bad_template;
+    if (read.id < kFirstDataSetId) return fault(ReadVerdict::bad_template_id, begin);
     if (options) {
-        if (body.size() < 2) return ReadVerdict::bad_template;
+        if (body.size() < 2) return fault(ReadVerdict::bad_template, begin);
         read.scope_fields = load_be<std::uint16_t>(body.data());
-        if (read.scope_fields == 0 || read.scope_fields > count) return ReadVerdict::bad_template;
+        if (read.scope_fields == 0 || read.scope_fields > count) {
+            return fault(ReadVerdict::bad_scope, begin);
+        }
         body = body.subspan(2);
     }
+    // A record of no octets would be there without end.
+    if (read_fields(read, body, count) != ReadVerdict::read || read.record_octets_min == 0) {
+        return fault(ReadVerdict::bad_template, begin);
+    }
+    if (fields_ + read.fields.size() > kReadFieldsMax) return fault(ReadVerdict::too_large, begin);
+    const auto known = templates_.find({header.domain_id, read.id});
+    visitor_.on_template_record(read, known == templates_.end() ? nullptr : &known->second,
+                                at(begin));
+    remember(header.domain_id, std::move(read));
+    return ReadVerdict::read;
+}
+
+ReadVerdict MessageReader::read_fields(ReadTemplate& read, Octets& body, std::size_t count) {
     for (std::size_t i = 0; i < count; ++i) {
         if (body.size() < kFieldSpecifierOctets) return ReadVerdict::bad_template;
         const auto number = load_be<std::uint16_t>(body.data());
@@ -186,16 +222,12 @@ ReadVerdict MessageReader::read_template(const Header& header, Octets& body, boo
         read.fields.push_back(make_field(enterprise, id, length));
         read.record_octets_min += length == kVariableLength ? 1 : length;
     }
-    // A record of no octets would be there without end.
-    if (read.record_octets_min == 0) return ReadVerdict::bad_template;
-    if (fields_ + read.fields.size() > kReadFieldsMax) return ReadVerdict::too_large;
-    remember(header.domain_id, std::move(read));
     return ReadVerdict::read;
 }
 
 void MessageReader::remember(std::uint32_t domain_id, ReadTemplate description) {
     ReadTemplate& slot = templates_[{domain_id, description.id}];
-    if (same(slot, description)) return;
+    if (same_content(slot, description)) return;
     fields_ += description.fields.size();
     fields_ -= slot.fields.size();
     slot = std::move(description);
@@ -203,35 +235,43 @@ void MessageReader::remember(std::uint32_t domain_id, ReadTemplate description) 
 }
 
 // RFC 7011 section 8.1; an id of 2 or 3 withdraws all templates of its kind.
-void MessageReader::withdraw(std::uint32_t domain_id, std::uint16_t id, bool options) {
+bool MessageReader::withdraw(std::uint32_t domain_id, std::uint16_t id, bool options) {
     const bool all = id == (options ? kOptionsTemplateSetId : kTemplateSetId);
     const auto first = templates_.lower_bound({domain_id, all ? std::uint16_t{0} : id});
+    bool known = all;
     for (auto it = first; it != templates_.end() && it->first.first == domain_id;) {
         if (!all && it->first.second != id) break;
         if ((it->second.scope_fields > 0) == options) {
             fields_ -= it->second.fields.size();
             it = templates_.erase(it);
+            known = true;
         } else {
             ++it;
         }
     }
+    return known;
 }
 
-ReadVerdict MessageReader::read_data(const Header& header, Octets body,
+ReadVerdict MessageReader::read_data(const ReadHeader& header, Octets body,
                                      const ReadTemplate& description) {
+    std::uint64_t records = 0;
     while (body.size() >= description.record_octets_min) {
         Octets rest = body;
         Octets value;
         for (const ReadField& field : description.fields) {
-            if (!take_field(field.length, rest, value)) return ReadVerdict::bad_record;
+            if (!take_field(field.length, rest, value)) {
+                return fault(ReadVerdict::bad_record, body);
+            }
         }
         const Octets record = body.first(body.size() - rest.size());
         ++records_;
-        visitor_.on_record(
-            {&description, header.domain_id, header.export_time_s, header.sequence_number, record});
+        ++records;
+        visitor_.on_record({&description, header.domain_id, header.export_time_s,
+                            header.sequence_number, record, at(record)});
         body = rest;
     }
     // What is left is padding (section 3.3.1).
+    visitor_.on_set_end(description.id, &description, records, body, at(body));
     return ReadVerdict::read;
 }
 

@@ -26,6 +26,8 @@ int dispatch(const probe::CommandLine& words, probe::SignalThread& signals) {
             return probe::check_command(words);
         case probe::Subcommand::show:
             return probe::show_command(words);
+        case probe::Subcommand::collect:
+            return probe::collect_command(words, signals);
         case probe::Subcommand::elements:
             return probe::elements_command(words);
     }

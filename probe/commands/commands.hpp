@@ -13,6 +13,7 @@ class SignalThread;
 [[nodiscard]] int read_command(const CommandLine& words);
 [[nodiscard]] int check_command(const CommandLine& words);
 [[nodiscard]] int show_command(const CommandLine& words);
+[[nodiscard]] int collect_command(const CommandLine& words, SignalThread& signals);
 [[nodiscard]] int elements_command(const CommandLine& words);
 
 } // namespace probe

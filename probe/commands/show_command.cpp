@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // `parshall show FILE`: an IPFIX file (RFC 5655), anyone's, as a table on a terminal or as JSON
-// Lines.
+// Lines; with --check what is wrong with it.
 #include <fmt/format.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -10,15 +9,15 @@
 #include <cstring>
 #include <fstream>
 #include <iterator>
-#include <optional>
 #include <stdexcept>
-#include <utility>
 
 #include "encoder/message_reader.hpp"
-#include "encoder/template_record.hpp"
+#include "probe/collecting/received_session.hpp"
+#include "probe/collecting/record_printer.hpp"
+#include "probe/collecting/verdict_report.hpp"
 #include "probe/commands/assembly.hpp"
 #include "probe/commands/commands.hpp"
-#include "probe/exporting/flow_table_printer.hpp"
+#include "probe/exporting/text_sink.hpp"
 
 namespace probe {
 
@@ -41,119 +40,26 @@ void write_out(std::string& text) {
     text.clear();
 }
 
-class JsonVisitor final : public ipfix::RecordVisitor {
-  public:
-    void on_template(std::uint32_t, const ipfix::ReadTemplate&) override {}
-    void on_record(const ipfix::ReadRecord& record) override {
-        ipfix::append_json_record(line_, record);
-        line_ += '\n';
-        write_out(line_);
-    }
-
-  private:
-    std::string line_;
-};
-
-/// A template as the table's printer wants it; nothing when it has elements that nobody registered.
-std::optional<ipfix::TemplateRecord> printable(const ipfix::ReadTemplate& read) {
-    std::vector<ipfix::FieldSpecifier> fields;
-    for (const ipfix::ReadField& field : read.fields) {
-        const auto found = ipfix::find_directed_element(field.enterprise, field.id);
-        if (found.element == nullptr) {
-            return std::nullopt;
-        }
-        fields.push_back({found.element, field.length, found.reverse});
-    }
-    try {
-        return ipfix::TemplateRecord(read.id, "read", std::move(fields), 0);
-    } catch (const std::invalid_argument&) {
-        return std::nullopt;
-    }
-}
-
-using TemplateName = std::pair<std::uint32_t, std::uint16_t>; // domain, id
-
-/// First pass: the table's widths are chosen once, from all templates of the file.
-class TemplateVisitor final : public ipfix::RecordVisitor {
-  public:
-    void on_template(std::uint32_t domain, const ipfix::ReadTemplate& description) override {
-        if (description.scope_fields != 0) {
-            return;
-        }
-        if (auto record = printable(description)) {
-            names.emplace_back(domain, description.id);
-            templates.push_back(std::move(*record));
-        }
-    }
-    void on_record(const ipfix::ReadRecord&) override {}
-
-    std::vector<TemplateName> names;
-    std::vector<ipfix::TemplateRecord> templates;
-};
-
-class TableVisitor final : public ipfix::RecordVisitor {
-  public:
-    TableVisitor(const TemplateVisitor& known, unsigned columns)
-        : known_(known), printer_(known.templates, columns) {}
-
-    void on_template(std::uint32_t domain, const ipfix::ReadTemplate& description) override {
-        for (std::size_t i = next_; i < known_.names.size(); ++i) {
-            if (known_.names[i] == TemplateName{domain, description.id}) {
-                current_[known_.names[i]] = i;
-                next_ = i + 1;
-                return;
-            }
-        }
-    }
-    void on_record(const ipfix::ReadRecord& record) override {
-        const auto at = current_.find({record.domain_id, record.description->id});
-        if (record.description->scope_fields != 0 || at == current_.end()) {
-            ++others_;
-            return;
-        }
-        printer_.append_record(line_, at->second, record.octets);
-        write_out(line_);
-        ++shown_;
-    }
-    [[nodiscard]] std::uint64_t shown() const noexcept { return shown_; }
-    [[nodiscard]] std::uint64_t others() const noexcept { return others_; }
-
-  private:
-    const TemplateVisitor& known_;
-    FlowTablePrinter printer_;
-    std::map<TemplateName, std::size_t> current_;
-    std::size_t next_ = 0;
-    std::string line_;
-    std::uint64_t shown_ = 0;
-    std::uint64_t others_ = 0;
-};
-
-unsigned terminal_columns() {
-    winsize size{};
-    return ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 ? size.ws_col : 0;
-}
-
 /// False when the file is cut or broken.
 bool show(const std::string& path, bool json) {
     const std::vector<std::uint8_t> file = read_file(path);
+    RecordPrinter printer(json ? RecordPrinter::Form::json : RecordPrinter::Form::table,
+                          terminal_columns(), write_out);
     std::span<const std::uint8_t> octets = file;
-    ipfix::ReadVerdict verdict = ipfix::ReadVerdict::read;
-    if (json) {
-        JsonVisitor visitor;
-        ipfix::MessageReader reader(visitor);
-        verdict = reader.read_all(octets);
-    } else {
-        TemplateVisitor known;
-        ipfix::MessageReader first(known);
+    if (!json) { // the table's widths are chosen once, from all templates of the file
+        printer.set_printing(false);
+        ipfix::MessageReader first(printer);
         (void)first.read_all(octets);
+        printer.set_printing(true);
         octets = file;
-        TableVisitor visitor(known, terminal_columns());
-        ipfix::MessageReader reader(visitor);
-        verdict = reader.read_all(octets);
+    }
+    ipfix::MessageReader reader(printer);
+    const ipfix::ReadVerdict verdict = reader.read_all(octets);
+    if (!json) {
         fmt::print(
-            "{}: {} messages, {} flow records{}{}\n", path, reader.messages(), visitor.shown(),
-            visitor.others() != 0
-                ? fmt::format(", {} other records (--json shows them)", visitor.others())
+            "{}: {} messages, {} flow records{}{}\n", path, reader.messages(), printer.shown(),
+            printer.others() != 0
+                ? fmt::format(", {} other records (--json shows them)", printer.others())
                 : "",
             reader.records_missing() != 0
                 ? fmt::format(", {} records missing by sequence number", reader.records_missing())
@@ -168,9 +74,28 @@ bool show(const std::string& path, bool json) {
     return true;
 }
 
+/// False when a rule was broken.
+bool check(const std::string& path, bool json) {
+    const std::vector<std::uint8_t> file = read_file(path);
+    ReceivedSession session(path, {.kind = ipfix::SessionKind::file}, nullptr, {});
+    (void)session.stream(file, 0); // where it cannot be followed is a finding
+    session.end();
+    std::string text =
+        json ? verdict_json(path, session.checker()) : verdict_table(path, session.checker());
+    write_out(text);
+    return session.checker().findings().violations() == 0;
+}
+
 } // namespace
 
 int show_command(const CommandLine& words) {
+    if (words.check) {
+        bool kept = true;
+        for (const std::string& file : words.files) {
+            kept = check(file, words.json) && kept;
+        }
+        return kept ? kExitDone : kExitEnvironment;
+    }
     const bool json = words.json || isatty(STDOUT_FILENO) == 0;
     bool whole = true;
     for (const std::string& file : words.files) {

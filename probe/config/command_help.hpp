@@ -20,7 +20,7 @@ inline constexpr const char* kPurpose =
 inline constexpr const char* kExitCodes =
     "Exit codes:\n"
     "  0  done\n"
-    "  1  the environment refused: privilege, port, memory, network\n"
+    "  1  the environment refused: privilege, port, memory, network; --check: a rule was broken\n"
     "  2  the command line or a configuration file is wrong\n"
     "  3  an input file was cut or broken; what could be read was used\n";
 
@@ -44,6 +44,16 @@ inline constexpr const char* kReadFooter =
     "  parshall read capture.pcap\n"
     "  parshall read *.pcapng -o flows.ipfix -o json\n"
     "  parshall read capture.pcap -o udp://192.0.2.7:4739 --templates uniflow --active 5m\n";
+
+inline constexpr const char* kCollectFooter =
+    "A terminal gets a table and a pipe gets JSON Lines; what goes on is told on standard error.\n"
+    "SIGINT and SIGTERM end it. With --check the exit code is 0 when every rule was kept, and 1 "
+    "when\n"
+    "one was broken or nothing came.\n\n"
+    "Examples:\n"
+    "  parshall collect udp://[::]:4739\n"
+    "  parshall collect tcp://192.0.2.7:4739 --json --records 100\n"
+    "  parshall collect udp://[::]:4739 --check --for 10m\n";
 
 inline constexpr const char* kFooter =
     "Examples:\n"
@@ -73,12 +83,13 @@ inline std::string wrapped(const std::string& text, std::size_t width) {
 class HelpFormatter : public CLI::Formatter {
   public:
     std::string make_usage(const CLI::App* app, std::string /*name*/) const override {
-        constexpr std::array<std::pair<std::string_view, std::string_view>, 6> kUsages = {{
+        constexpr std::array<std::pair<std::string_view, std::string_view>, 7> kUsages = {{
             {"parshall", "SUBCOMMAND ..."},
             {"run", "run [EAL ARGUMENTS] -- [OPTIONS]"},
             {"read", "read FILE... [OPTIONS]"},
             {"check", "check FILE"},
             {"show", "show FILE... [OPTIONS]"},
+            {"collect", "collect URL [OPTIONS]"},
             {"elements", "elements [NAME]"},
         }};
         for (const auto& [name, usage] : kUsages) {

@@ -17,6 +17,7 @@ namespace probe {
 namespace {
 
 constexpr std::uint32_t kWorkersMax = 64;
+constexpr DurationLimits kCollectLimits = {kNsPerMs, 365 * 24 * kNsPerHour};
 
 /// Durations and numbers that CLI11 does not know how to check.
 void add_duration(CLI::App& app, const std::string& name, std::optional<TimeNs>& value,
@@ -83,6 +84,27 @@ void add_metering_options(CLI::App& app, CommandLine& line) {
     app.add_flag("-v,--verbose", line.verbose, "Tell what is set up and how");
 }
 
+void add_collecting_options(CLI::App& app, CommandLine& line) {
+    app.add_option("url", line.files,
+                   "Where to listen: udp://ADDRESS:PORT or tcp://ADDRESS:PORT; [::] is all "
+                   "addresses, and 4739 the port unless said")
+        ->type_name("URL")
+        ->required()
+        ->expected(1);
+    app.add_flag("-j,--json", line.json, "JSON Lines, also on a terminal");
+    app.add_flag("--check", line.check,
+                 "No records, but what is wrong with the messages (RFC 7011), rule by rule");
+    app.add_option("-n,--records", line.records_max, "End after as many records")
+        ->type_name("N")
+        ->check(CLI::PositiveNumber);
+    app.add_option("--messages", line.messages_max, "End after as many messages")
+        ->type_name("N")
+        ->check(CLI::PositiveNumber);
+    add_duration(app, "--for", line.duration, kCollectLimits, false, "End after this long");
+    app.add_flag("-q,--quiet", line.quiet, "Only records or verdicts, warnings and errors");
+    app.footer(kCollectFooter);
+}
+
 /// CLI11's tree of subcommands, bound to a CommandLine that it outlives never.
 class Parser {
   public:
@@ -121,6 +143,12 @@ class Parser {
             ->type_name("FILE")
             ->required();
         show->add_flag("-j,--json", line.json, "JSON Lines instead of a table");
+        show->add_flag("--check", line.check,
+                       "No records, but what is wrong with the messages (RFC 7011), rule by rule");
+
+        CLI::App* collect = add(Subcommand::collect, "collect",
+                                "Receive IPFIX: print its records, or check its exporters");
+        add_collecting_options(*collect, line);
 
         CLI::App* elements =
             add(Subcommand::elements, "elements", "List what can be metered, by IANA's names");
@@ -143,9 +171,12 @@ class Parser {
             if (app_.get_subcommands().empty() && !app_.remaining().empty()) {
                 return wrong_usage(unknown_words());
             }
-            return wrong_usage(app_.get_subcommands().empty()
-                                   ? "a subcommand is missing: run, read, check, show or elements"
-                                   : fmt::format("a file is missing ({})", missing.what()));
+            return wrong_usage(
+                app_.get_subcommands().empty()
+                    ? "a subcommand is missing: run, read, check, show, collect or elements"
+                : app_.get_subcommands().front()->get_name() == "collect"
+                    ? "where to listen is missing, as in udp://[::]:4739"
+                    : fmt::format("a file is missing ({})", missing.what()));
         } catch (const CLI::ParseError& error) {
             return wrong_usage(error.what());
         }

@@ -22,14 +22,14 @@ enum ExitCode : int {
     kExitBrokenInput = 3,   ///< an input file was cut or broken; what could be read was used
 };
 
-enum class Subcommand : std::uint8_t { run, read, check, show, elements };
+enum class Subcommand : std::uint8_t { run, read, check, show, collect, elements };
 enum class StatisticsForm : std::uint8_t { text, json, none };
 
 struct CommandLine {
     Subcommand subcommand = Subcommand::read;
     std::vector<std::string> eal;   ///< run: everything before `--`, untouched
     std::string config;             ///< run, read: --config; check: FILE; empty: defaults
-    std::vector<std::string> files; ///< read: captures; show: IPFIX files
+    std::vector<std::string> files; ///< read: captures; show: IPFIX files; collect: one URL
     std::vector<std::string>
         outputs; ///< -o, as written (parse_collector_url); replace the YAML's collectors
     std::vector<std::string>
@@ -43,7 +43,11 @@ struct CommandLine {
     std::optional<std::uint32_t> domain_id;
     std::uint32_t workers = 1; ///< read: flow tables filled in parallel
     StatisticsForm statistics = StatisticsForm::text;
-    bool json = false;  ///< show: JSON Lines instead of a table
+    std::optional<std::uint64_t> records_max;  ///< collect: ends after as many
+    std::optional<std::uint64_t> messages_max; ///< the same
+    std::optional<TimeNs> duration;            ///< the same
+    bool json = false;                         ///< show, collect: JSON Lines instead of a table
+    bool check = false; ///< show, collect: what is wrong with the messages, instead of records
     bool quiet = false; ///< no progress bar, no statistics on success
     bool verbose = false;
 };

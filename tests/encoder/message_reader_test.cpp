@@ -130,11 +130,11 @@ TEST_CASE("every fault has its verdict", "[encoder][reader]") {
     CHECK(verdict_of(other) == ReadVerdict::bad_length);
     other[19] = 99;
     CHECK(verdict_of(other) == ReadVerdict::bad_length);
-    CHECK(verdict_of(message(2, {0, 9, 0, 1, 0, 4, 0, 1})) == ReadVerdict::bad_template);
+    CHECK(verdict_of(message(2, {0, 9, 0, 1, 0, 4, 0, 1})) == ReadVerdict::bad_template_id);
     CHECK(verdict_of(message(2, {1, 0, 0, 2, 0, 4, 0, 1})) == ReadVerdict::bad_template);
     CHECK(verdict_of(message(2, {1, 0, 0, 1, 0x80, 4, 0, 1})) == ReadVerdict::bad_template);
     CHECK(verdict_of(message(2, {1, 0, 0, 1, 0, 4, 0, 0})) == ReadVerdict::bad_template);
-    CHECK(verdict_of(message(3, {1, 0, 0, 1, 0, 0, 0, 4, 0, 1})) == ReadVerdict::bad_template);
+    CHECK(verdict_of(message(3, {1, 0, 0, 1, 0, 0, 0, 4, 0, 1})) == ReadVerdict::bad_scope);
     Reading reading;
     CHECK(reading.read(message(2, {1, 0, 0, 1, 0, 82, 0xFF, 0xFF})) == ReadVerdict::read);
     CHECK(reading.read(message(256, {9, 'x'})) == ReadVerdict::bad_record);

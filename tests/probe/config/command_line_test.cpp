@@ -82,6 +82,22 @@ TEST_CASE("read takes files and options in any order", "[config][command-line]")
     CHECK_FALSE(line.verbose);
 }
 
+TEST_CASE("collect takes one URL and where to end", "[config][command-line]") {
+    const CommandLine line = parsed({"collect", "udp://[::]:4739", "--check", "--json", "-n", "7",
+                                     "--messages", "9", "--for", "1m", "-q"});
+    CHECK(line.subcommand == Subcommand::collect);
+    CHECK(line.files == Words{"udp://[::]:4739"});
+    CHECK(line.check);
+    CHECK(line.json);
+    CHECK(line.quiet);
+    CHECK(line.records_max == 7U);
+    CHECK(line.messages_max == 9U);
+    CHECK(line.duration == 60 * kNsPerSecond);
+    CHECK(refused({"collect"}).text.find("where to listen is missing") != std::string::npos);
+    CHECK(refused({"collect", "udp://[::]", "x"}).exit_code == kExitConfiguration);
+    CHECK(parsed({"show", "x.ipfix", "--check"}).check);
+}
+
 TEST_CASE("what was not said stays unsaid, so that the YAML decides", "[config][command-line]") {
     const CommandLine line = parsed({"read", "a.pcap"});
     CHECK_FALSE(line.idle);
@@ -113,7 +129,9 @@ TEST_CASE("a file whose name looks like an option follows `--`", "[config][comma
 
 TEST_CASE("wrong usage is one sentence and a hint", "[config][command-line]") {
     const auto [words, sentence] = GENERATE(table<Words, std::string>({
-        {Words{}, "a subcommand is missing: run, read, check, show or elements"},
+        {Words{},
+         "a subcommand is missing: run, read, check, show, collect or "
+         "elements"},
         {Words{"raed", "x"}, "there is no subcommand 'raed'; did you mean 'read'?"},
         {Words{"read"}, "a file is missing (files is required)"},
         {Words{"check"}, "a file is missing (file is required)"},
