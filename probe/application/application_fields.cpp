@@ -41,7 +41,7 @@ constexpr std::array<ApplicationFieldInfo, kApplicationFields> kFields = {{
     {F::tls_not_after, "certificate valid until", kText, 15, kCert, 248},
     {F::tls_ja3, "JA3", kText, 32, kNtop, 489},
     {F::tls_ja3s, "JA3S", kText, 32, kNtop, 490},
-    {F::tls_ja4, "JA4", kText, 36, kIana, 0},
+    {F::tls_ja4, "JA4", kText, 36, kNtop, 576},
     {F::quic_server_name, "QUIC server name", kText, kName, kCesnet, 890},
     {F::quic_version, "QUIC version", kNumber, 4, kCesnet, 892},
     {F::quic_user_agent, "QUIC user agent", kText, 128, kCesnet, 891},

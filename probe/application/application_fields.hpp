@@ -124,6 +124,31 @@ struct ApplicationFieldInfo {
 
 [[nodiscard]] const ApplicationFieldInfo& field_info(ApplicationField field) noexcept;
 
+/// A set of fields.
+class FieldMask {
+  public:
+    constexpr FieldMask& add(ApplicationField field) noexcept {
+        const auto bit = static_cast<std::size_t>(field);
+        bits_[bit / 64] |= std::uint64_t{1} << (bit % 64);
+        return *this;
+    }
+    [[nodiscard]] constexpr bool has(ApplicationField field) const noexcept {
+        const auto bit = static_cast<std::size_t>(field);
+        return (bits_[bit / 64] >> (bit % 64) & 1) != 0;
+    }
+    [[nodiscard]] constexpr bool empty() const noexcept { return *this == FieldMask{}; }
+    constexpr FieldMask& operator|=(const FieldMask& other) noexcept {
+        for (std::size_t i = 0; i < bits_.size(); ++i) {
+            bits_[i] |= other.bits_[i];
+        }
+        return *this;
+    }
+    friend constexpr bool operator==(const FieldMask&, const FieldMask&) = default;
+
+  private:
+    std::array<std::uint64_t, (kApplicationFields + 63) / 64> bits_{};
+};
+
 /// What happened to texts on their way in. One writer, the fields' owner.
 struct FieldTally {
     std::uint8_t emptied =
@@ -154,6 +179,16 @@ class ApplicationFields {
     [[nodiscard]] std::string_view text(ApplicationField field) const noexcept;
     [[nodiscard]] std::optional<std::uint64_t> number(ApplicationField field) const noexcept;
 
+    /// One of size() fields, in the order they were set.
+    struct Value {
+        ApplicationField field;
+        std::string_view text; ///< kind text
+        std::uint64_t number;  ///< kind number
+    };
+    [[nodiscard]] Value at(std::size_t i) const noexcept {
+        const Entry& entry = entries_[i];
+        return {entry.field, {text_.data() + entry.offset, entry.octets}, entry.number};
+    }
     [[nodiscard]] std::size_t size() const noexcept { return entries_used_; }
     [[nodiscard]] const FieldTally& tally() const noexcept { return tally_; }
     void clear() noexcept {

@@ -38,6 +38,12 @@ class FixedPool {
         free_[free_count_++] = static_cast<std::uint32_t>(object - objects_.get());
     }
 
+    /// A number for an object of this pool, in place of a pointer to it.
+    [[nodiscard]] std::uint32_t index_of(const T* object) const noexcept {
+        return static_cast<std::uint32_t>(object - objects_.get());
+    }
+    [[nodiscard]] T& at(std::uint32_t index) const noexcept { return objects_[index]; }
+
     [[nodiscard]] std::uint32_t available() const noexcept { return free_count_; }
     /// How often take() answered nullptr.
     [[nodiscard]] std::uint64_t refused() const noexcept { return refused_; }

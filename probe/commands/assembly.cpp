@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <stdexcept>
 #include <utility>
@@ -57,6 +58,11 @@ RecordBinding bind_templates(const ProbeConfig& config) {
         }
     }
     BindingContext context{.domain_id = config.observation.domain_id, .interfaces = {}};
+    if (config.exporting.udp_payload != 0) {
+        context.record_octets_max = std::max<std::size_t>(
+            config.exporting.udp_payload, ipfix::kMessageHeaderOctets + ipfix::kSetHeaderOctets);
+        context.record_octets_max -= ipfix::kMessageHeaderOctets + ipfix::kSetHeaderOctets;
+    }
     for (std::size_t i = 0; i < config.observation.points.size(); ++i) {
         context.interfaces.push_back(
             {interface_index(config, i),

@@ -3,6 +3,7 @@
 // the wire and what memory it would take. Needs no EAL, no root, no hugepages.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstdio>
 
 #include "encoder/message_builder.hpp"
@@ -18,7 +19,22 @@ namespace {
 
 constexpr std::size_t kUdpPayloadAt1500 = 1500 - 28; // IPv4; 20 octets less over IPv6
 
-void print_template(const ipfix::TemplateRecord& record, const TemplateRequest& request) {
+/// The longest record of a template.
+std::size_t octets_max(const RecordBinding& binding, std::size_t template_index) {
+    std::size_t most = 0;
+    for (const IpFamily family : {IpFamily::ipv4, IpFamily::ipv6}) {
+        const auto& templates = binding.metering_plan().lane(family).templates();
+        for (unsigned number = 0; number < templates.size(); ++number) {
+            if (templates[number].request == template_index) {
+                most = std::max(most, binding.encoding_plan(family, number).octets_max());
+            }
+        }
+    }
+    return most;
+}
+
+void print_template(const ipfix::TemplateRecord& record, const TemplateRequest& request,
+                    std::size_t octets_max) {
     fmt::print("template {} {} ({}, {}{})\n", record.id(), record.name(),
                request.biflow ? "biflow" : "uniflow",
                request.for_ipv4 ? (request.for_ipv6 ? "IPv4 and IPv6" : "IPv4") : "IPv6",
@@ -40,9 +56,10 @@ void print_template(const ipfix::TemplateRecord& record, const TemplateRequest& 
     const std::size_t overhead = ipfix::kMessageHeaderOctets + ipfix::kSetHeaderOctets;
     const std::size_t record_octets = record.record_octets();
     fmt::print(
-        "  {}{} octets a record; {} records a message of {} octets (UDP over an MTU of 1500), {} "
+        "  {}{} octets a record{}; {} records a message of {} octets (UDP over an MTU of 1500), {} "
         "of 512\n\n",
         record.fixed_length() ? "" : "at least ", record_octets,
+        record.fixed_length() ? std::string() : fmt::format(" and at most {}", octets_max),
         (kUdpPayloadAt1500 - overhead) / record_octets, kUdpPayloadAt1500,
         (512 - overhead) / record_octets);
 }
@@ -73,6 +90,14 @@ void print_memory(const RecordBinding& binding, const MeteringOptions& metering)
             "", metering.record_queue, lane.layout().record_octets,
             static_cast<double>(queue) / 1048576.0);
     }
+    if (!plan.application_fields().empty()) {
+        const ApplicationMeterOptions share = application_share(plan, metering, 1);
+        const std::size_t octets = ApplicationMeter::memory_octets(share);
+        total += octets;
+        fmt::print("  layer 7: {} flows under inspection, {:.1f} MB for results {:>27.1f} MB\n",
+                   share.flows_max, static_cast<double>(share.result_octets) / 1048576.0,
+                   static_cast<double>(octets) / 1048576.0);
+    }
     fmt::print("  {:.1f} MB with one worker\n", static_cast<double>(total) / 1048576.0);
 }
 
@@ -89,7 +114,8 @@ int check_command(const CommandLine& words) {
     }
     const RecordBinding binding = bind_templates(config);
     for (std::size_t i = 0; i < binding.templates().size(); ++i) {
-        print_template(binding.templates()[i], binding.metering_plan().requests()[i]);
+        print_template(binding.templates()[i], binding.metering_plan().requests()[i],
+                       octets_max(binding, i));
     }
     print_memory(binding, config.metering);
     for (const CollectorOptions& collector : config.exporting.collectors) {

@@ -71,13 +71,13 @@ void print_all() {
     fmt::print(
         "Elements that can be metered (all {} known ones by name: parshall elements NAME)\n\n",
         ipfix::iana_elements().size() + ipfix::enterprise_elements().size());
-    fmt::print("{:>4}  {:<28} {:<22} {:<20} {:<11} {}\n", "id", "name", "type", "use", "family",
-               "meaning");
+    fmt::print("{:>5} {:>5}  {:<28} {:<22} {:<20} {:<11} {}\n", "pen", "id", "name", "type", "use",
+               "family", "meaning");
     for (const MeterableEntry& entry : meterable_entries()) {
-        const ipfix::InformationElement* element = ipfix::find_element(0, entry.id);
-        fmt::print("{:>4}  {:<28} {:<22} {:<20} {:<11} {}\n", entry.id, element->name,
-                   ipfix::type_name(element->type), uses(entry), family_name(entry.family),
-                   entry.meaning);
+        const ipfix::InformationElement* element = ipfix::find_element(entry.enterprise, entry.id);
+        fmt::print("{:>5} {:>5}  {:<28} {:<22} {:<20} {:<11} {}\n", entry.enterprise, entry.id,
+                   element->name, ipfix::type_name(element->type), uses(entry),
+                   family_name(entry.family), entry.meaning);
     }
 }
 

@@ -47,8 +47,8 @@ void add_metering_options(CLI::App& app, CommandLine& line) {
         ->allow_extra_args(false);
     app.add_option(
            "-t,--templates", line.templates,
-           "A template file or a shipped set (default, uniflow, minimal, wide), instead of the "
-           "configuration's; may be repeated")
+           "A template file or a shipped set (default, application, uniflow, minimal, wide), "
+           "instead of the configuration's; may be repeated")
         ->type_name("SET")
         ->allow_extra_args(false);
     app.add_option(

@@ -26,6 +26,13 @@ constexpr std::size_t kPortNameOctetsMax = 63; // RTE_ETH_NAME_MAX_LEN less its 
 constexpr std::uint32_t kUdpPayloadMin = 128;  // a message header, a set header, a small record
 constexpr std::uint32_t kUdpPayloadMax = 65'507;
 constexpr int kLcoresMax = 1024;
+constexpr std::uint32_t kApplicationFlowsMax = 4'194'304;
+constexpr std::uint32_t kHellosMax = 1'048'576;
+constexpr std::uint16_t kPayloadPacketsMax = 1'000;
+constexpr std::uint32_t kPayloadOctetsMin = 64;
+constexpr std::uint32_t kPayloadOctetsMax = 1'048'576;
+constexpr std::uint64_t kResultOctetsMin = 65'536;
+constexpr std::uint64_t kResultOctetsMax = std::uint64_t{64} << 30;
 constexpr std::uint64_t kQueueOctetsMin = 65'536;
 
 /// Reads map[key] with `read` when it is there and not empty.
@@ -130,9 +137,22 @@ void read_observation(const YamlNode& node, ObservationOptions& options) {
     });
 }
 
+void read_application(const YamlNode& node, InspectionOptions& options) {
+    node.check_keys({"flows_max", "result_octets", "hellos", "payload_packets", "payload_octets"});
+    take_uint(node, "flows_max", options.flows_max, 1, kApplicationFlowsMax);
+    take_uint(node, "hellos", options.hellos, 1, kHellosMax);
+    take_uint(node, "payload_packets", options.payload_packets, 1, kPayloadPacketsMax);
+    take_uint(node, "payload_octets", options.payload_octets, kPayloadOctetsMin, kPayloadOctetsMax);
+    when(node, "result_octets", [&](const YamlNode& value) {
+        options.result_octets = value.as_size(kResultOctetsMin, kResultOctetsMax);
+    });
+}
+
 void read_metering(const YamlNode& node, MeteringOptions& options, const std::string& directory) {
-    node.check_keys(
-        {"flows_max", "ipv6_share", "timeouts", "sweep", "when_full", "templates", "record_queue"});
+    node.check_keys({"flows_max", "ipv6_share", "timeouts", "sweep", "when_full", "templates",
+                     "application", "record_queue"});
+    when(node, "application",
+         [&](const YamlNode& value) { read_application(value, options.application); });
     take_uint(node, "flows_max", options.flows_max, kFlowsMin, kFlowsMax);
     take_uint(node, "record_queue", options.record_queue, kRecordQueueMin, kRecordQueueMax);
     take_duration(node, "sweep", options.sweep, {10 * kNsPerMs, 60 * kNsPerSecond});

@@ -32,7 +32,8 @@ struct ProbeConfig {
 [[nodiscard]] ProbeConfig load_probe_config(const std::string& path);
 
 /// A template file as written by an operator: a path (relative to `directory`), or the name of a
-/// shipped set (default, uniflow, minimal, wide). Throws std::invalid_argument with the remedy.
+/// shipped set (default, application, uniflow, minimal, wide). Throws std::invalid_argument with
+/// the remedy.
 [[nodiscard]] std::string find_template_file(const std::string& written,
                                              const std::string& directory);
 

@@ -14,7 +14,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::array<std::string_view, 4> kShippedSets = {"default", "uniflow", "minimal", "wide"};
+constexpr std::array<std::string_view, 5> kShippedSets = {"default", "application", "uniflow",
+                                                          "minimal", "wide"};
 
 /// "default", not "./default" nor "default.yaml".
 bool is_plain_name(std::string_view written) {
@@ -62,7 +63,7 @@ std::string find_template_file(const std::string& written, const std::string& di
     if (is_plain_name(written) && !fs::exists(status)) {
         throw std::invalid_argument(
             fmt::format("there is no template set '{}'; did you mean '{}'? (shipped: default, "
-                        "uniflow, minimal, "
+                        "application, uniflow, minimal, "
                         "wide; or the path of a file)",
                         written, ipfix::nearest_name(written, kShippedSets)));
     }
@@ -71,7 +72,8 @@ std::string find_template_file(const std::string& written, const std::string& di
             fmt::format("'{}' is a directory; name the template files in it one by one", written));
     }
     throw std::invalid_argument(fmt::format(
-        "there is no template file '{}'{}; name a file, or one of default, uniflow, minimal, wide",
+        "there is no template file '{}'{}; name a file, or one of default, application, uniflow, "
+        "minimal, wide",
         written, written == path ? "" : " beside the configuration"));
 }
 

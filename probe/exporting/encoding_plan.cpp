@@ -42,14 +42,61 @@ std::uint8_t* put(std::uint8_t* out, std::uint64_t value, unsigned width) noexce
     return step.kind == EncodingStepKind::mpls_variable ? kMplsVariableMax : step.width;
 }
 
+[[nodiscard]] ApplicationField field_of(const EncodingStep& step) noexcept {
+    return static_cast<ApplicationField>(step.value);
+}
+
+/// RFC 7011 section 7: one length octet, or 255 and two more.
+constexpr std::size_t kShortTextMax = 254;
+constexpr std::size_t kLongPrefixOctets = 3;
+
+[[nodiscard]] constexpr std::size_t prefix_octets(std::size_t text) noexcept {
+    return text <= kShortTextMax ? 1 : kLongPrefixOctets;
+}
+
+/// How much of `text` to write where `room` octets are left for it, its prefix beyond one octet
+/// included.
+[[nodiscard]] std::size_t fitting(std::string_view text, std::size_t room) noexcept {
+    std::size_t octets = text.size();
+    if (octets + prefix_octets(octets) - 1 > room) {
+        octets = std::min(octets, room);
+        if (octets > kShortTextMax) {
+            octets = std::max(octets - (kLongPrefixOctets - 1), kShortTextMax);
+        }
+        while (octets > 0 && (static_cast<unsigned char>(text[octets]) & 0xC0U) == 0x80U) {
+            --octets; // in the middle of a character
+        }
+    }
+    return octets;
+}
+
+std::uint8_t* put_text(std::uint8_t* out, std::string_view text) noexcept {
+    if (text.size() > kShortTextMax) {
+        *out++ = kShortTextMax + 1;
+        *out++ = static_cast<std::uint8_t>(text.size() >> 8);
+    }
+    *out++ = static_cast<std::uint8_t>(text.size());
+    std::memcpy(out, text.data(), text.size());
+    return out + text.size();
+}
+
 } // namespace
 
 EncodingPlan::EncodingPlan(const RecordBase& base, std::vector<EncodingStep> steps,
-                           std::vector<InterfaceDirection> interfaces)
+                           std::vector<InterfaceDirection> interfaces,
+                           std::size_t record_octets_max)
     : base_(base), steps_(std::move(steps)), interfaces_(std::move(interfaces)) {
+    std::size_t texts = 0; // as long as any can be
     for (const EncodingStep& step : steps_) {
         octets_max_ += widest(step);
+        if (step.kind == EncodingStepKind::application_text) {
+            const std::size_t longest = field_info(field_of(step)).octets_max;
+            texts += longest + prefix_octets(longest) - 1;
+        }
     }
+    text_octets_max_ =
+        std::min(texts, record_octets_max - std::min(record_octets_max, octets_max_));
+    octets_max_ += text_octets_max_;
 }
 
 RecordWeight EncodingPlan::weight(const std::uint8_t* record) const noexcept {
@@ -60,8 +107,10 @@ RecordWeight EncodingPlan::weight(const std::uint8_t* record) const noexcept {
         .octets = load<std::uint64_t>(octets) + load<std::uint64_t>(octets + 8)};
 }
 
-std::size_t EncodingPlan::encode(const std::uint8_t* record, std::uint8_t* out) const noexcept {
+std::size_t EncodingPlan::encode(const std::uint8_t* record, RecordNames& names,
+                                 std::uint8_t* out) const noexcept {
     const std::uint8_t* const begin = out;
+    std::size_t text_room = text_octets_max_;
     const std::size_t order = (record[base_.order] & FlowOrder::kSourceIsSecond) != 0 ? 1 : 0;
     for (const EncodingStep& step : steps_) {
         const std::uint16_t from = step.from[order];
@@ -81,6 +130,17 @@ std::size_t EncodingPlan::encode(const std::uint8_t* record, std::uint8_t* out) 
                 out += length;
                 break;
             }
+            case EncodingStepKind::application_text: {
+                const std::string_view text = names.fields.text(field_of(step));
+                const std::size_t kept = fitting(text, text_room);
+                names.texts_cut += kept < text.size() ? 1 : 0;
+                text_room -= kept + prefix_octets(kept) - 1;
+                out = put_text(out, text.substr(0, kept));
+                break;
+            }
+            case EncodingStepKind::application_number:
+                out = put(out, names.fields.number(field_of(step)).value_or(0), step.width);
+                break;
             default:
                 out = put(out, derived(step, from, record), step.width);
         }
@@ -159,6 +219,8 @@ std::uint64_t EncodingPlan::derived(const EncodingStep& step, std::uint16_t from
         case EncodingStepKind::mpls_label:
         case EncodingStepKind::mpls_variable:
         case EncodingStepKind::zero:
+        case EncodingStepKind::application_number:
+        case EncodingStepKind::application_text:
             break;
     }
     return 0;

@@ -13,6 +13,7 @@
 #include <string_view>
 #include <vector>
 
+#include "probe/application/packed_fields.hpp"
 #include "probe/exporting/session_ledger.hpp"
 #include "probe/packet/packet_batch.hpp"
 #include "probe/packet/packet_headers.hpp"
@@ -46,9 +47,11 @@ enum class EncodingStepKind : std::uint8_t {
     is_multicast6,
     flow_direction, ///< of the interface whose number is at `from`
     biflow_direction,
-    mpls_label,    ///< fixed: three octets, zero without a label
-    mpls_variable, ///< variable length: three octets or none
-    zero,          ///< paddingOctets
+    mpls_label,         ///< fixed: three octets, zero without a label
+    mpls_variable,      ///< variable length: three octets or none
+    zero,               ///< paddingOctets
+    application_number, ///< `value`: the ApplicationField; 0 when it is absent
+    application_text,   ///< the same, of variable length; empty when absent
 };
 
 struct EncodingStep {
@@ -58,6 +61,12 @@ struct EncodingStep {
         from{}; ///< offset in the record; [1] when the source is the key's second endpoint
     std::uint16_t also = 0;
     std::uint64_t value = 0;
+};
+
+/// What was read out of the flow's payloads, and what became of it.
+struct RecordNames {
+    PackedFields fields;
+    std::uint32_t texts_cut = 0; ///< added by encode(): for want of room in the record
 };
 
 /// Where the base of a record has what every plan needs (FlowRecord<Key> for this plan's Key).
@@ -80,12 +89,15 @@ struct InterfaceDirection {
 
 class EncodingPlan {
   public:
+    /// Texts share what is left of `record_octets_max` by the other fields: what does not fit is
+    /// cut between characters, the first ones have their whole length.
     EncodingPlan(const RecordBase& base, std::vector<EncodingStep> steps,
-                 std::vector<InterfaceDirection> interfaces);
+                 std::vector<InterfaceDirection> interfaces, std::size_t record_octets_max);
 
     /// Writes the data record to `out`, which has room for octets_max(). Returns how many octets it
     /// has.
-    [[nodiscard]] std::size_t encode(const std::uint8_t* record, std::uint8_t* out) const noexcept;
+    [[nodiscard]] std::size_t encode(const std::uint8_t* record, RecordNames& names,
+                                     std::uint8_t* out) const noexcept;
 
     [[nodiscard]] RecordWeight weight(const std::uint8_t* record) const noexcept;
     [[nodiscard]] std::size_t octets_max() const noexcept { return octets_max_; }
@@ -99,6 +111,7 @@ class EncodingPlan {
     std::vector<EncodingStep> steps_;
     std::vector<InterfaceDirection> interfaces_;
     std::size_t octets_max_ = 0;
+    std::size_t text_octets_max_ = 0; ///< of all texts of a record together
 };
 
 } // namespace probe

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 #include <array>
+#include <tuple>
+#include <vector>
 
 namespace probe {
 
@@ -113,20 +115,39 @@ constexpr auto kEntries = std::to_array<MeterableEntry>({
      "frame octets since the flow's last record"},
 });
 
-static_assert(std::is_sorted(kEntries.begin(), kEntries.end(),
-                             [](const auto& a, const auto& b) { return a.id < b.id; }));
+bool by_number(const MeterableEntry& a, const MeterableEntry& b) noexcept {
+    return std::tie(a.enterprise, a.id) < std::tie(b.enterprise, b.id);
+}
+
+/// The table, and the fields of layer 7 that have an element.
+std::vector<MeterableEntry> all_entries() {
+    std::vector<MeterableEntry> entries(kEntries.begin(), kEntries.end());
+    for (std::size_t i = 0; i < kApplicationFields; ++i) {
+        const ApplicationFieldInfo& info = field_info(static_cast<ApplicationField>(i));
+        if (info.element != 0) {
+            entries.push_back({info.element, application, kNoKey, kValue, kNoReverse, kBoth,
+                               info.name, info.enterprise, info.field});
+        }
+    }
+    std::sort(entries.begin(), entries.end(), by_number);
+    return entries;
+}
 
 } // namespace
 
-std::span<const MeterableEntry> meterable_entries() noexcept {
-    return kEntries;
+std::span<const MeterableEntry> meterable_entries() {
+    static const std::vector<MeterableEntry> entries = all_entries();
+    return entries;
 }
 
-const MeterableEntry* find_meterable(std::uint32_t enterprise, std::uint16_t id) noexcept {
-    const auto at = std::lower_bound(
-        kEntries.begin(), kEntries.end(), id,
-        [](const MeterableEntry& entry, std::uint16_t wanted) { return entry.id < wanted; });
-    return enterprise == 0 && at != kEntries.end() && at->id == id ? &*at : nullptr;
+const MeterableEntry* find_meterable(std::uint32_t enterprise, std::uint16_t id) {
+    MeterableEntry wanted{};
+    wanted.enterprise = enterprise;
+    wanted.id = id;
+    const auto entries = meterable_entries();
+    const auto at = std::lower_bound(entries.begin(), entries.end(), wanted, by_number);
+    const bool found = at != entries.end() && !by_number(wanted, *at);
+    return found ? &*at : nullptr;
 }
 
 } // namespace probe

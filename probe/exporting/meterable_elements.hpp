@@ -8,6 +8,7 @@
 #include <span>
 #include <string_view>
 
+#include "probe/application/application_fields.hpp"
 #include "probe/metering/flow_key.hpp"
 
 namespace probe {
@@ -66,25 +67,27 @@ enum class ValueSource : std::uint8_t {
     domain_id,
     sampling_interval,
     padding,
+    application, // what MeterableEntry::field says
 };
 
 /// Which address families have the element.
 enum class ElementFamily : std::uint8_t { both, ipv4, ipv6 };
 
 struct MeterableEntry {
-    std::uint16_t id; ///< IANA's number
+    std::uint16_t id; ///< IANA's number, or its enterprise's
     ValueSource source;
     std::optional<KeyPart> key; ///< set: may be a key
     bool value;                 ///< may be a value
     bool reverse;               ///< may be a reverse value (RFC 5103)
     ElementFamily family;
     std::string_view meaning;
+    std::uint32_t enterprise = 0;                      ///< Private Enterprise Number; 0: IANA
+    ApplicationField field = ApplicationField::count_; ///< source application
 };
 
-/// By number.
-[[nodiscard]] std::span<const MeterableEntry> meterable_entries() noexcept;
+/// By number, IANA's first.
+[[nodiscard]] std::span<const MeterableEntry> meterable_entries();
 /// nullptr when the meter cannot fill it.
-[[nodiscard]] const MeterableEntry* find_meterable(std::uint32_t enterprise,
-                                                   std::uint16_t id) noexcept;
+[[nodiscard]] const MeterableEntry* find_meterable(std::uint32_t enterprise, std::uint16_t id);
 
 } // namespace probe

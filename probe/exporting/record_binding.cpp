@@ -158,6 +158,9 @@ BlockNeeds needs_of(ValueSource source, std::size_t d) {
         case ValueSource::duration_microseconds:
             needs.reverse_times = d == 1;
             break;
+        case ValueSource::application:
+            needs.application = true;
+            break;
         default:
             break;
     }
@@ -226,6 +229,9 @@ TemplateRequest request_of(const ipfix::TemplateDescription& description) {
             request.keys.add(*entry.key);
         } else {
             request.needs |= needs_of(entry.source, field.reverse ? 1 : 0);
+            if (entry.source == ValueSource::application) {
+                request.application_fields.add(entry.field);
+            }
         }
         apply_length(description, field, entry, request);
         if (entry.family == ElementFamily::ipv4) {
@@ -252,7 +258,8 @@ TemplateRequest request_of(const ipfix::TemplateDescription& description) {
     }
     for (const ipfix::TemplateField& field : description.values) {
         note(field, false);
-        if (find_meterable(0, field.element->id)->source == ValueSource::is_multicast &&
+        if (find_meterable(field.element->enterprise, field.element->id)->source ==
+                ValueSource::is_multicast &&
             !request.keys.has(KeyPart::destination_address)) {
             fail(description, field, "isMulticast needs the destination address among the keys");
         }
@@ -427,6 +434,8 @@ class StepBuilder {
                 return constant(width, 1);
             case ValueSource::padding:
                 return step(Kind::zero, width, 0);
+            case ValueSource::application:
+                return application_step(entry.field, width);
             default:
                 return time_step(entry.source, d, width);
         }
@@ -445,6 +454,15 @@ class StepBuilder {
     [[nodiscard]] static EncodingStep constant(std::uint16_t width, std::uint64_t value) {
         EncodingStep s = step(Kind::constant, width, 0);
         s.value = value;
+        return s;
+    }
+    [[nodiscard]] static EncodingStep application_step(ApplicationField field,
+                                                       std::uint16_t width) {
+        constexpr std::uint16_t kLengthOctet = 1;
+        const bool number = field_info(field).kind == FieldKind::number;
+        EncodingStep s = step(number ? Kind::application_number : Kind::application_text,
+                              number ? width : kLengthOctet, 0);
+        s.value = static_cast<std::uint64_t>(field);
         return s;
     }
     [[nodiscard]] EncodingStep time_step(ValueSource source, std::size_t d,
@@ -492,14 +510,15 @@ EncodingPlan plan_of(const ipfix::TemplateDescription& description, const StepBu
                      const RecordOffsets& offsets, const BindingContext& context) {
     std::vector<EncodingStep> steps;
     for (const ipfix::TemplateField& field : description.keys) {
-        steps.push_back(
-            builder.key_step(*find_meterable(0, field.element->id), field.wire_length()));
+        steps.push_back(builder.key_step(
+            *find_meterable(field.element->enterprise, field.element->id), field.wire_length()));
     }
     for (const ipfix::TemplateField& field : description.values) {
-        steps.push_back(builder.value_step(*find_meterable(0, field.element->id),
-                                           field.reverse ? 1 : 0, field.wire_length()));
+        steps.push_back(
+            builder.value_step(*find_meterable(field.element->enterprise, field.element->id),
+                               field.reverse ? 1 : 0, field.wire_length()));
     }
-    return {offsets.base, std::move(steps), context.interfaces};
+    return {offsets.base, std::move(steps), context.interfaces, context.record_octets_max};
 }
 
 } // namespace

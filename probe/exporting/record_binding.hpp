@@ -20,6 +20,10 @@ namespace probe {
 struct BindingContext {
     std::uint32_t domain_id = 1;
     std::vector<InterfaceDirection> interfaces;
+    /// What a data record may have, so that it fits a message: texts are cut to this. The default
+    /// fits UDP over the least MTU of IPv6.
+    std::size_t record_octets_max =
+        1'280 - 48 - ipfix::kMessageHeaderOctets - ipfix::kSetHeaderOctets;
 };
 
 /// The templates of a configuration, bound to the meter.
@@ -49,6 +53,10 @@ class RecordBinding {
     /// Offset of vlan_and_template in a record of this family.
     [[nodiscard]] std::size_t template_number_offset(IpFamily family) const noexcept {
         return template_number_offset_[static_cast<std::size_t>(family)];
+    }
+    /// Offset of the ApplicationBlock in a record of this family; 0: there is none.
+    [[nodiscard]] std::size_t application_offset(IpFamily family) const noexcept {
+        return plan_->lane(family).layout().application;
     }
     /// The largest data record of all templates.
     [[nodiscard]] std::size_t record_octets_max() const noexcept { return record_octets_max_; }

@@ -12,7 +12,11 @@ Exporter::Exporter(const RecordBinding& binding, const std::vector<Worker*>& wor
     for (const Worker* worker : workers) {
         for (const IpFamily family : {IpFamily::ipv4, IpFamily::ipv6}) {
             if (FlowLane* lane = worker->lane(family); lane != nullptr) {
-                sources_.push_back({&lane->records(), family});
+                ApplicationMeter* const application = worker->application();
+                const bool names =
+                    application != nullptr && binding.application_offset(family) != 0;
+                sources_.push_back(
+                    {&lane->records(), family, names ? &application->results() : nullptr});
             }
         }
     }
@@ -26,7 +30,7 @@ std::uint32_t Exporter::step(TimeNs now, std::uint32_t records_per_queue) noexce
             if (record == nullptr) {
                 break;
             }
-            export_record(record, source.family, now);
+            export_record(record, source, now);
             source.queue->pop();
             ++records;
         }
@@ -37,13 +41,32 @@ std::uint32_t Exporter::step(TimeNs now, std::uint32_t records_per_queue) noexce
     return records;
 }
 
-void Exporter::export_record(const std::uint8_t* record, IpFamily family, TimeNs now) noexcept {
+/// What was read of the record's flow, in names_ until the next record.
+RecordNames Exporter::take_names(const std::uint8_t* record, const Source& source) noexcept {
+    RecordNames names;
+    if (source.results != nullptr) {
+        ApplicationBlock block{};
+        std::memcpy(&block, record + binding_.application_offset(source.family), sizeof block);
+        if (block.handle != kNoResult) {
+            names.fields =
+                PackedFields({names_.data(), source.results->read(block.handle, names_)});
+            source.results->give_back(block.handle);
+        }
+    }
+    return names;
+}
+
+void Exporter::export_record(const std::uint8_t* record, const Source& source,
+                             TimeNs now) noexcept {
+    const IpFamily family = source.family;
     std::uint16_t vlan_and_template = 0;
     std::memcpy(&vlan_and_template, record + binding_.template_number_offset(family),
                 sizeof vlan_and_template);
     const unsigned number = vlan_and_template >> kTemplateShift;
     const EncodingPlan& plan = binding_.encoding_plan(family, number);
-    const std::size_t octets = plan.encode(record, scratch_.data());
+    RecordNames names = take_names(record, source);
+    const std::size_t octets = plan.encode(record, names, scratch_.data());
+    texts_cut_ += names.texts_cut;
     const RecordWeight weight = plan.weight(record);
     encoded_.add(weight);
     const std::size_t template_index = binding_.template_index(family, number);

@@ -5,6 +5,7 @@
 // It never blocks. One thread calls it; it is the consumer of all record queues and owns all sinks.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <vector>
@@ -42,20 +43,26 @@ class Exporter {
     }
     /// Records taken from the queues; each was offered to every sink.
     [[nodiscard]] const RecordTally& encoded() const noexcept { return encoded_; }
+    /// Texts that did not fit their record.
+    [[nodiscard]] std::uint64_t texts_cut() const noexcept { return texts_cut_; }
 
   private:
     struct Source {
         SpscQueue* queue;
         IpFamily family;
+        ApplicationResults* results; ///< nullptr: no template asks for layer 7
     };
 
-    void export_record(const std::uint8_t* record, IpFamily family, TimeNs now) noexcept;
+    void export_record(const std::uint8_t* record, const Source& source, TimeNs now) noexcept;
+    [[nodiscard]] RecordNames take_names(const std::uint8_t* record, const Source& source) noexcept;
 
     const RecordBinding& binding_;
     std::vector<Source> sources_;
     std::vector<std::unique_ptr<RecordSink>> sinks_;
     std::vector<std::uint8_t> scratch_;
+    std::array<std::uint8_t, kPackedOctetsMax> names_;
     RecordTally encoded_;
+    std::uint64_t texts_cut_ = 0;
 };
 
 } // namespace probe

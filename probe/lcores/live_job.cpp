@@ -54,14 +54,15 @@ LiveJob::LiveJob(LiveJobOptions options, const RecordBinding& binding, const Lco
             sources.push_back(&points_[queue.point]->queue(queue.queue));
             socket = points_[queue.point]->socket();
         }
-        workers_.push_back(
-            std::make_unique<WorkerState>(binding_, options_,
-                                          WorkerOptions{.name = fmt::format("worker{}", w),
-                                                        .flows_max = share,
-                                                        .socket = socket,
-                                                        .hash_key = SipKey::random(),
-                                                        .filter = options_.filter},
-                                          std::move(sources)));
+        workers_.push_back(std::make_unique<WorkerState>(
+            binding_, options_,
+            WorkerOptions{.name = fmt::format("worker{}", w),
+                          .flows_max = share,
+                          .workers = static_cast<std::uint32_t>(plan.workers.size()),
+                          .socket = socket,
+                          .hash_key = SipKey::random(),
+                          .filter = options_.filter},
+            std::move(sources)));
         roles.push_back(&workers_.back()->worker);
     }
     housekeeping_ = std::make_unique<Housekeeping>(roles, options_.metering.sweep);
@@ -257,6 +258,7 @@ LedgerSnapshot LiveJob::final_ledger() {
 
 void LiveJob::add_sinks(LedgerSnapshot& snapshot) const {
     snapshot.encoded = exporter_->encoded();
+    snapshot.texts_cut_for_record = exporter_->texts_cut();
     for (const auto& sink : exporter_->sinks()) {
         snapshot.sinks.push_back({sink->name(), sink->ledger()});
     }

@@ -35,6 +35,7 @@ class ReadJob {
                 WorkerOptions{.name = fmt::format("worker{}", w),
                               .flows_max = std::max<std::uint64_t>(
                                   options.metering.flows_max / options.workers, 1),
+                              .workers = options.workers,
                               .socket = -1,
                               .hash_key = hash_key,
                               .filter = options.filter},
@@ -149,6 +150,7 @@ class ReadJob {
             ledger.add(worker->ledger(), worker->live_totals());
         }
         ledger.encoded = exporter_->encoded();
+        ledger.texts_cut_for_record = exporter_->texts_cut();
         for (const auto& sink : exporter_->sinks()) {
             ledger.sinks.push_back({sink->name(), sink->ledger()});
         }

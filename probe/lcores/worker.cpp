@@ -2,6 +2,7 @@
 #include "probe/lcores/worker.hpp"
 
 #include <algorithm>
+#include <bit>
 
 #include "probe/metering/flow_index.hpp"
 #include "probe/packet/packet_parser.hpp"
@@ -33,6 +34,26 @@ std::array<std::uint64_t, 2> lane_shares(const MeteringPlan& plan, const Meterin
     return {std::max(kLaneFlowsMin, flows_max - std::min(flows_max, for_ipv6)), for_ipv6};
 }
 
+ApplicationMeterOptions application_share(const MeteringPlan& plan, const MeteringOptions& metering,
+                                          std::uint32_t workers) noexcept {
+    const InspectionOptions& all = metering.application;
+    const FieldMask& wanted = plan.application_fields();
+    const std::size_t lanes =
+        (plan.lane(IpFamily::ipv4).used() ? 1 : 0) + (plan.lane(IpFamily::ipv6).used() ? 1 : 0);
+    return {.flows_max = std::max(all.flows_max / workers, 1U),
+            .result_octets = all.result_octets / workers,
+            // a queue rounds up; one more is in the exporter's hands
+            .records_max = lanes * (std::bit_ceil(std::size_t{metering.record_queue}) + 1),
+            .inspector = {.payload_packets_max = all.payload_packets,
+                          .payload_octets_max = all.payload_octets,
+                          .reassembly_buffers = std::max(all.hellos / workers, 1U),
+                          .fingerprints = {.ja3 = wanted.has(ApplicationField::tls_ja3) ||
+                                                  wanted.has(ApplicationField::tls_ja3s),
+                                           .ja4 = wanted.has(ApplicationField::tls_ja4),
+                                           .hassh = wanted.has(ApplicationField::ssh_hassh)}},
+            .wanted = wanted};
+}
+
 std::uint32_t flow_index_memory_mb(const MeteringPlan& plan, const MeteringOptions& metering,
                                    std::uint32_t workers) {
     constexpr std::size_t kSpareMb =
@@ -54,6 +75,10 @@ Worker::Worker(const MeteringPlan& plan, const MeteringOptions& metering,
                const WorkerOptions& options, std::vector<PacketSource*> sources)
     : sources_(std::move(sources)) {
     const auto shares = lane_shares(plan, metering, options.flows_max);
+    if (!plan.application_fields().empty()) {
+        application_ = std::make_unique<ApplicationMeter>(
+            application_share(plan, metering, options.workers), ledger_);
+    }
     for (const IpFamily family : {IpFamily::ipv4, IpFamily::ipv6}) {
         const auto f = static_cast<std::size_t>(family);
         const LanePlan& lane_plan = plan.lane(family);
@@ -68,7 +93,8 @@ Worker::Worker(const MeteringPlan& plan, const MeteringOptions& metering,
                                     .timeouts = metering.timeouts,
                                     .when_full = metering.when_full,
                                     .record_queue = metering.record_queue,
-                                    .filter = options.filter},
+                                    .filter = options.filter,
+                                    .application = application_.get()},
                                    ledger_);
     }
 }

@@ -25,6 +25,7 @@ namespace probe {
 struct WorkerOptions {
     std::string name;            ///< unique in the process
     std::uint64_t flows_max = 0; ///< this worker's share
+    std::uint32_t workers = 1;   ///< that share what layer 7 may take
     int socket = -1;
     SipKey hash_key;
     const PacketFilter* filter = nullptr;
@@ -51,6 +52,9 @@ class Worker {
         return lanes_[static_cast<std::size_t>(family)].get();
     }
 
+    /// nullptr when no template asks for layer 7.
+    [[nodiscard]] ApplicationMeter* application() const noexcept { return application_.get(); }
+
     /// For tests and the ledger's proof; owner only, or when the worker stands still.
     [[nodiscard]] LiveTotals live_totals() const noexcept;
     [[nodiscard]] bool selfcheck() const noexcept;
@@ -62,6 +66,7 @@ class Worker {
 
     MeteringLedger ledger_; // worker: rw, everyone else: ro
     std::vector<PacketSource*> sources_;
+    std::unique_ptr<ApplicationMeter> application_;
     std::array<std::unique_ptr<FlowLane>, 2> lanes_;
 
     // the burst in hand
@@ -76,6 +81,11 @@ class Worker {
 [[nodiscard]] std::array<std::uint64_t, 2> lane_shares(const MeteringPlan& plan,
                                                        const MeteringOptions& metering,
                                                        std::uint64_t flows_max) noexcept;
+
+/// One of `workers` workers' part of layer 7.
+[[nodiscard]] ApplicationMeterOptions application_share(const MeteringPlan& plan,
+                                                        const MeteringOptions& metering,
+                                                        std::uint32_t workers) noexcept;
 
 /// MB of DPDK memory that the flow indexes of `workers` workers need, with some to spare for the
 /// EAL itself.

@@ -12,6 +12,7 @@
 
 #include "probe/metering/flow_record.hpp"
 #include "probe/metering/metering_plan.hpp"
+#include "probe/packet/protocol_numbers.hpp"
 
 namespace probe {
 
@@ -23,8 +24,6 @@ struct TcpBits {
     static constexpr std::uint16_t kAck = 0x10;
     static constexpr std::uint16_t kTurns = kFin | kSyn | kRst; ///< begin or end a connection
 };
-
-inline constexpr std::uint8_t kProtocolTcp = 6;
 
 template <class Block, class Record>
 [[nodiscard]] Block& block_at(Record& record, std::uint16_t offset) noexcept {
@@ -126,7 +125,7 @@ void begin_flow(FlowRecord<Key>& record, const RecordLayout& layout, const Key& 
     record.tcp_control_bits = {};
     record.order = biflow ? initial_order(headers, key_reversed) : FlowOrder::kInitiatorKnown;
     record.end_reason = 0;
-    record.reserved = 0;
+    record.application = ApplicationStage::fresh;
     if (layout.reverse_times != 0) {
         block_at<DirectionTimesBlock>(record, layout.reverse_times) = {kNoPacketYet, 0};
     }

@@ -41,6 +41,7 @@ class FlowLaneOf final : public FlowLane {
           timeouts_(options.timeouts),
           when_full_(options.when_full),
           filter_(options.filter),
+          application_(plan.layout().application != 0 ? options.application : nullptr),
           ledger_(ledger),
           table_({.name = options.name,
                   .flows_max = options.flows_max,
@@ -68,6 +69,9 @@ class FlowLaneOf final : public FlowLane {
                     table_.resolve_burst(keys_.data(), hashes_.data(), keyed, slots_.data()));
             }
             account_burst(burst, keyed);
+            if (application_ != nullptr) {
+                inspect_burst(burst, keyed);
+            }
         }
         settle(burst);
     }
@@ -250,6 +254,7 @@ class FlowLaneOf final : public FlowLane {
                                              const LaneTemplate& lane_template) noexcept {
         std::int32_t slot = FlowIndex::kNoSlot;
         const MeterVerdict verdict = place_new_flow(i, slot);
+        slots_[i] = slot;
         if (verdict != MeterVerdict::metered) {
             refuse(verdict, packet, headers);
             return;
@@ -262,6 +267,36 @@ class FlowLaneOf final : public FlowLane {
             cut_if_due(record, lane_template, packet, headers, reversed_[i]);
         }
         add_in_any_order(record, lane_template, packet, headers, reversed_[i]);
+    }
+
+    /// Layer 7: the payloads of flows that are not settled, all together.
+    [[gnu::noinline]] void inspect_burst(const LaneBurst& burst, std::uint32_t keyed) noexcept {
+        for (std::uint32_t i = 0; i < keyed; ++i) {
+            const LaneTemplate& lane_template = plan_.templates()[numbers_[i]];
+            if (!lane_template.application || slots_[i] == FlowIndex::kNoSlot) {
+                continue;
+            }
+            Record& record = table_.record(slots_[i]);
+            if (record.application == ApplicationStage::settled ||
+                (record.state & FlowState::kLive) == 0 || !(record.key == keys_[i])) {
+                continue; // or it left within the burst
+            }
+            application_->take(record.application, application_block(record),
+                               burst.batch.packets[positions_[i]], burst.headers[positions_[i]],
+                               packet_direction(record, reversed_[i], lane_template.biflow));
+        }
+        application_->inspect();
+        application_->take_returns();
+    }
+
+    [[nodiscard]] ApplicationBlock& application_block(Record& record) const noexcept {
+        return block_at<ApplicationBlock>(record, layout_.application);
+    }
+
+    void forget_application(Record& record) noexcept {
+        if (application_ != nullptr && record.application != ApplicationStage::fresh) {
+            application_->forget(record.application, application_block(record));
+        }
     }
 
     void add_in_any_order(Record& record, const LaneTemplate& lane_template,
@@ -343,7 +378,7 @@ class FlowLaneOf final : public FlowLane {
     [[nodiscard]] bool evict_one() noexcept {
         while (next_victim_ < victims_) {
             const std::uint32_t v = next_victim_++;
-            const Record& chosen = table_.record(victim_slots_[v]);
+            Record& chosen = table_.record(victim_slots_[v]);
             // a packet of this burst may have revived it, or another flow may have its slot
             if ((chosen.state & FlowState::kLive) != 0 && chosen.last_ns == victim_last_ns_[v] &&
                 table_.hash_of(chosen.key) == victim_hashes_[v]) {
@@ -399,6 +434,7 @@ class FlowLaneOf final : public FlowLane {
                 return;
             }
         }
+        forget_application(record);
         begin_flow(record, layout_, Key{record.key}, headers, reversed, lane_template.biflow);
         ledger_.flows_made.add(1);
     }
@@ -458,7 +494,15 @@ class FlowLaneOf final : public FlowLane {
     }
 
     /// Copies the record to the exporter. A flow without a packet since its last record makes none.
-    void hand_over(const Record& record, FlowEndReason reason) noexcept {
+    /// Unless the reason is the active timeout, the flow ends.
+    void hand_over(Record& record, FlowEndReason reason) noexcept {
+        copy_out(record, reason);
+        if (reason != FlowEndReason::active_timeout) {
+            forget_application(record);
+        }
+    }
+
+    void copy_out(Record& record, FlowEndReason reason) noexcept {
         const std::uint64_t packets = std::uint64_t{record.packets[0]} + record.packets[1];
         if (packets == 0) {
             return;
@@ -473,7 +517,21 @@ class FlowLaneOf final : public FlowLane {
         }
         std::memcpy(place, &record, layout_.record_octets);
         place[offsetof(Record, end_reason)] = static_cast<std::uint8_t>(reason);
+        if (application_ != nullptr) {
+            add_result(record, place, reason);
+        }
         records_.publish();
+    }
+
+    /// What was read of the flow goes with the copy of its record at `place`.
+    [[gnu::noinline]] void add_result(Record& record, std::uint8_t* place,
+                                      FlowEndReason reason) noexcept {
+        ApplicationBlock& block = application_block(record);
+        if (reason != FlowEndReason::active_timeout) {
+            application_->finish(record.application, block);
+        }
+        const ApplicationBlock lent{application_->lend_result(record.application, block), 0};
+        std::memcpy(place + layout_.application, &lent, sizeof lent);
     }
 
     void refuse(MeterVerdict verdict, const PacketView& packet,
@@ -516,6 +574,7 @@ class FlowLaneOf final : public FlowLane {
     TimeoutOptions timeouts_;
     WhenFull when_full_;
     const PacketFilter* filter_;
+    ApplicationMeter* application_; ///< nullptr: no template asks for layer 7
     MeteringLedger& ledger_;
     std::vector<KeyRecipe<Key>> recipes_;
     FlowTable<Key> table_;

@@ -15,6 +15,7 @@
 #include <span>
 #include <string>
 
+#include "probe/metering/application_meter.hpp"
 #include "probe/metering/flow_end_reason.hpp"
 #include "probe/metering/metering_ledger.hpp"
 #include "probe/metering/metering_options.hpp"
@@ -40,7 +41,8 @@ struct LaneOptions {
     TimeoutOptions timeouts;
     WhenFull when_full = WhenFull::evict;
     std::size_t record_queue = 65'536;
-    const PacketFilter* filter = nullptr; ///< nullptr: meter everything
+    const PacketFilter* filter = nullptr;    ///< nullptr: meter everything
+    ApplicationMeter* application = nullptr; ///< the worker's; nullptr: no flow is inspected
 };
 
 /// Packets and IP octets in flows that have not been reported yet.

@@ -40,6 +40,13 @@ struct FlowOrder {
         1 << 1; ///< biflowDirection is initiator, not arbitrary
 };
 
+/// How far layer 7 is with a flow; what its ApplicationBlock means.
+enum class ApplicationStage : std::uint8_t {
+    fresh,      ///< no payload yet, or the template does not ask
+    inspecting, ///< `handle` is the number of its ApplicationFlow
+    settled,    ///< `handle` is its result's, kNoResult without one
+};
+
 /// No packet since the last record of this flow.
 inline constexpr TimeNs kNoPacketYet = UINT64_MAX;
 
@@ -55,7 +62,7 @@ struct alignas(8) FlowRecord {
     std::uint8_t state; // worker: rw, housekeeping: ro. Bits of FlowState
     std::uint8_t order;
     std::uint8_t end_reason; ///< set in the exporter's copy
-    std::uint8_t reserved;
+    ApplicationStage application;
 };
 
 static_assert(sizeof(FlowRecord<Ipv4Key>) == 64, "an IPv4 flow's hot part is one cache line");
@@ -107,6 +114,14 @@ struct TotalsBlock {
     std::uint64_t octets_before;
     std::uint64_t packets_before;
 };
+
+/// Layer 7 (ApplicationMeter). In the exporter's copy always a ResultHandle that was lent to it, or
+/// kNoResult.
+struct ApplicationBlock {
+    std::uint32_t handle;
+    std::uint32_t reserved;
+};
+static_assert(sizeof(ApplicationBlock) == 8);
 
 /// Times of one direction alone (RFC 5103: reverseFlowStart..., reverseFlowEnd...).
 struct DirectionTimesBlock {

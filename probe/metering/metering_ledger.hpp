@@ -55,6 +55,48 @@ struct MeteredTally {
     }
 };
 
+/// Layer 7. In flows: taken = with_result + without_result + results_refused + inspecting.
+enum class ApplicationCount : std::uint8_t {
+    flows_taken,             ///< under inspection, once or still
+    flows_with_result,       ///< something that a template lists was read
+    flows_without_result,    ///< nothing was
+    results_refused,         ///< something was, and there was no room to keep it
+    flows_inspecting,        ///< under inspection now: a level, not a sum
+    flows_refused,           ///< not taken: as many as can be were under inspection
+    interim_results_refused, ///< no room to keep what a record made during inspection should tell
+    octets_inspected,
+    hellos_refused, ///< came in segments, and all buffers to put them together were in use
+    texts_emptied,  ///< not well-formed UTF-8 (RFC 7011 section 6.1.6)
+    texts_cut,      ///< longer than the field is kept
+    texts_no_room,  ///< more than is kept of a flow
+    count_
+};
+
+inline constexpr std::size_t kApplicationCounts =
+    static_cast<std::size_t>(ApplicationCount::count_);
+
+inline constexpr std::array<std::string_view, kApplicationCounts> kApplicationCountNames = {
+    "flows_taken",
+    "flows_with_result",
+    "flows_without_result",
+    "results_refused",
+    "flows_inspecting",
+    "flows_refused",
+    "interim_results_refused",
+    "octets_inspected",
+    "hellos_refused",
+    "texts_emptied",
+    "texts_cut",
+    "texts_no_room"};
+
+struct ApplicationTally {
+    std::array<Counter, kApplicationCounts> counts;
+
+    [[nodiscard]] Counter& of(ApplicationCount what) noexcept {
+        return counts[static_cast<std::size_t>(what)];
+    }
+};
+
 struct MeteringLedger {
     PacketTally received;
     PacketTally metered;
@@ -70,6 +112,7 @@ struct MeteringLedger {
     Counter later_fragments;
     Counter transport_cut;
     Counter extension_chain_cut;
+    ApplicationTally application;
     // For the reliability records of RFC 7011 sections 4.2 and 4.3; 0: never.
     Counter first_refused_ns; ///< packet time of the first packet that should have been metered
     Counter last_refused_ns;

@@ -24,6 +24,15 @@ struct TimeoutOptions {
         2 * kNsPerSecond; ///< linger after FIN both ways or RST; kNever: TCP end is not detected
 };
 
+/// Layer 7. Sums of all workers; matters only when a template lists an application element.
+struct InspectionOptions {
+    std::uint32_t flows_max = 16'384;               ///< under inspection at once
+    std::uint64_t result_octets = 64 * 1024 * 1024; ///< for what was read, in chunks of 128 octets
+    std::uint32_t hellos = 1'024;                   ///< being put together from segments at once
+    std::uint16_t payload_packets = 16;             ///< looked at, of each direction
+    std::uint32_t payload_octets = 16'384;          ///< looked at, of each direction
+};
+
 struct MeteringOptions {
     std::uint64_t flows_max = 1'048'576; ///< live flows of all workers and both families together
     double ipv6_share =
@@ -33,6 +42,7 @@ struct MeteringOptions {
     WhenFull when_full = WhenFull::evict;
     std::vector<std::string>
         template_files; ///< in order; the first template that fits a packet takes it
+    InspectionOptions application;
     std::uint32_t record_queue = 65'536; ///< records a worker may be ahead of the exporter
 };
 

@@ -73,6 +73,7 @@ BlockNeeds& BlockNeeds::operator|=(const BlockNeeds& other) noexcept {
         totals[d] = totals[d] || other.totals[d];
     }
     reverse_times = reverse_times || other.reverse_times;
+    application = application || other.application;
     return *this;
 }
 
@@ -93,6 +94,7 @@ RecordLayout RecordLayout::of(const BlockNeeds& needs, std::size_t base_octets) 
         layout.link[d] = place(needs.link[d], sizeof(LinkBlock), end);
         layout.totals[d] = place(needs.totals[d], sizeof(TotalsBlock), end);
     }
+    layout.application = place(needs.application, sizeof(ApplicationBlock), end);
     layout.record_octets = static_cast<std::uint16_t>(end);
     layout.stride =
         static_cast<std::uint16_t>((end + kCacheLineBytes - 1) / kCacheLineBytes * kCacheLineBytes);
@@ -112,6 +114,7 @@ LanePlan::LanePlan(IpFamily family, const std::vector<TemplateRequest>& requests
         templates_.push_back({.request = i,
                               .keys = request.keys,
                               .biflow = request.biflow,
+                              .application = request.needs.application,
                               .tcp_end = is_connection(request.keys),
                               .octets_max = request.octets_max,
                               .packets_max = request.packets_max,
@@ -173,6 +176,10 @@ MeteringPlan::MeteringPlan(std::vector<TemplateRequest> requests)
     : requests_(std::move(requests)),
       filters_(compile(requests_)),
       ipv4_(IpFamily::ipv4, requests_, filters_),
-      ipv6_(IpFamily::ipv6, requests_, filters_) {}
+      ipv6_(IpFamily::ipv6, requests_, filters_) {
+    for (const TemplateRequest& request : requests_) {
+        application_fields_ |= request.application_fields;
+    }
+}
 
 } // namespace probe

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "probe/application/application_fields.hpp"
 #include "probe/metering/flow_key.hpp"
 #include "probe/packet/packet_filter.hpp"
 #include "probe/packet/packet_headers.hpp"
@@ -24,6 +25,7 @@ struct BlockNeeds {
     std::array<bool, 2> frame_octets{};
     std::array<bool, 2> totals{};
     bool reverse_times = false;
+    bool application = false;
 
     BlockNeeds& operator|=(const BlockNeeds& other) noexcept;
 };
@@ -36,6 +38,7 @@ struct RecordLayout {
     std::array<std::uint16_t, 2> frame_octets{};
     std::array<std::uint16_t, 2> totals{};
     std::uint16_t reverse_times = 0;
+    std::uint16_t application = 0;
     std::array<bool, 2> every_packet{}; ///< by direction: some block changes with every packet
     std::uint16_t base_octets = 0;
     std::uint16_t record_octets = 0; ///< used octets
@@ -55,6 +58,7 @@ struct TemplateRequest {
     BlockNeeds needs;
     std::uint64_t octets_max = UINT64_MAX; ///< largest delta that the template's encoding holds
     std::uint32_t packets_max = UINT32_MAX;
+    FieldMask application_fields; ///< empty unless needs.application
 };
 
 /// A biflow joins both directions under one key, so a key field needs its counterpart beside it.
@@ -67,7 +71,8 @@ struct LaneTemplate {
         0; ///< its place in the list of TemplateRequests, which is the exporter's too
     KeyParts keys;
     bool biflow = false;
-    bool tcp_end = false; ///< its flows are single connections, so FIN and RST mean something
+    bool application = false; ///< its flows come under inspection
+    bool tcp_end = false;     ///< its flows are single connections, so FIN and RST mean something
     std::uint64_t octets_max = UINT64_MAX;
     std::uint32_t packets_max = UINT32_MAX;
     const PacketFilter* filter = nullptr;
@@ -120,9 +125,14 @@ class MeteringPlan {
     [[nodiscard]] const std::vector<TemplateRequest>& requests() const noexcept {
         return requests_;
     }
+    /// What some template lists of layer 7; empty: nothing, and there is no inspection.
+    [[nodiscard]] const FieldMask& application_fields() const noexcept {
+        return application_fields_;
+    }
 
   private:
     std::vector<TemplateRequest> requests_;
+    FieldMask application_fields_;
     std::vector<PacketFilter> filters_;
     LanePlan ipv4_;
     LanePlan ipv6_;

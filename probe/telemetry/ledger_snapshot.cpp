@@ -56,6 +56,9 @@ void LedgerSnapshot::add(const MeteringLedger& ledger, const LiveTotals& its_liv
     later_fragments += ledger.later_fragments.get();
     transport_cut += ledger.transport_cut.get();
     extension_chain_cut += ledger.extension_chain_cut.get();
+    for (std::size_t c = 0; c < kApplicationCounts; ++c) {
+        application[c] += ledger.application.counts[c].get();
+    }
     live.flows += its_live.flows;
     live.packets += its_live.packets;
     live.octets += its_live.octets;
@@ -94,6 +97,11 @@ std::vector<std::string> LedgerSnapshot::proof(std::uint64_t records_waiting) co
         arrived.add(records_lost_queue_full);
         expect_equal(wrong, "made = encoded + lost", made, arrived);
     }
+    expect_equal(
+        wrong, "flows taken under inspection = with result + without + refused + inspecting",
+        of(ApplicationCount::flows_taken),
+        of(ApplicationCount::flows_with_result) + of(ApplicationCount::flows_without_result) +
+            of(ApplicationCount::results_refused) + of(ApplicationCount::flows_inspecting));
     for (const SinkSum& sink : sinks) {
         expect_equal(wrong, sink.name + ": offered = encoded", sink.ledger.offered, encoded);
         RecordTally told = sink.ledger.sent;
@@ -161,6 +169,23 @@ void write_packets(Table& table, const LedgerSnapshot& s) {
     note(s.extension_chain_cut, "had IPv6 extension headers beyond the bound");
 }
 
+void write_application(Table& table, const LedgerSnapshot& s) {
+    if (s.of(ApplicationCount::flows_taken) + s.of(ApplicationCount::flows_refused) == 0) {
+        return;
+    }
+    table.text("layer 7");
+    for (std::size_t c = 0; c < kApplicationCounts; ++c) {
+        if (s.application[c] != 0) {
+            table.text(
+                fmt::format("  {:<42}{:>16}", spaced(kApplicationCountNames[c]), s.application[c]));
+        }
+    }
+    if (s.texts_cut_for_record != 0) {
+        table.text(
+            fmt::format("  {:<42}{:>16}", "texts cut to fit the record", s.texts_cut_for_record));
+    }
+}
+
 void write_records(Table& table, const LedgerSnapshot& s) {
     table.heading("flow records", "records", "packets", "IP octets");
     for (std::size_t r = 1; r < kFlowEndReasons; ++r) {
@@ -216,6 +241,7 @@ std::string LedgerSnapshot::to_text() const {
                         port.errors, port.gap.empty() ? "" : "; ", port.gap));
     }
     write_packets(table, *this);
+    write_application(table, *this);
     write_records(table, *this);
     for (const RoleSum& role : roles) {
         table.text(fmt::format("{}: {:.1f} % busy", role.name, role.busy_share * 100));
@@ -257,6 +283,14 @@ std::string json_map(const Names& names, const Values& values, std::size_t from)
         out += fmt::format("{}\"{}\":{}", i == from ? "" : ",", names[i], json(values[i]));
     }
     return out + "}";
+}
+
+std::string application_json(const LedgerSnapshot& s) {
+    std::string out = "{";
+    for (std::size_t c = 0; c < kApplicationCounts; ++c) {
+        out += fmt::format("\"{}\":{},", kApplicationCountNames[c], s.application[c]);
+    }
+    return out + fmt::format("\"texts_cut_for_record\":{}}}", s.texts_cut_for_record);
 }
 
 std::string json(const SinkSum& sink) {
@@ -305,13 +339,13 @@ std::string LedgerSnapshot::to_json() const {
     return fmt::format(
         R"({{"received":{},"metered":{},"meteredIpOctets":{},"refused":{},"laterFragments":{},)"
         R"("transportCut":{},"extensionChainCut":{},"flowsMade":{},"liveFlows":{},)"
-        R"("recordsMade":{},)"
+        R"("application":{},"recordsMade":{},)"
         R"("recordsMadeTotal":{},"recordsLostQueueFull":{},"encoded":{},"collectors":{},)"
         R"("ports":{},"roles":{}{}}})",
         json(received), json(metered), metered_ip_octets, verdicts, later_fragments, transport_cut,
         extension_chain_cut, flows_made, json(RecordTally{live.flows, live.packets, live.octets}),
-        json_map(kFlowEndReasonNames, records_made, 1), json(records_made_total()),
-        json(records_lost_queue_full), json(encoded),
+        application_json(*this), json_map(kFlowEndReasonNames, records_made, 1),
+        json(records_made_total()), json(records_lost_queue_full), json(encoded),
         json_list(sinks, [](const SinkSum& sink) { return json(sink); }), port_list, role_list,
         settled ? fmt::format(R"(,"ledgerCloses":{})", proof().empty()) : std::string());
 }

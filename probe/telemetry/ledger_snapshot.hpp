@@ -4,6 +4,7 @@
 //   received     = metered + ignored[class] + dropped[reason]           packets, frame octets
 //   metered      = in records made + in live flows                      packets, IP octets
 //   records made = taken by the exporter + lost on the way + waiting
+//   flows taken under inspection = with result + without + refused + inspecting        (layer 7)
 //   offered      = sent + queued + lost[reason], for every collector    records, packets, IP octets
 //
 // Plain values. Exact when the roles stand still (at exit, in tests); while they run, each counter
@@ -62,6 +63,8 @@ struct LedgerSnapshot {
     std::uint64_t later_fragments = 0;
     std::uint64_t transport_cut = 0;
     std::uint64_t extension_chain_cut = 0;
+    std::array<std::uint64_t, kApplicationCounts> application{};
+    std::uint64_t texts_cut_for_record = 0; ///< by the exporter: the others had filled the record
     RecordTally encoded;
     std::vector<SinkSum> sinks;
     std::vector<PortSum> ports;
@@ -72,6 +75,9 @@ struct LedgerSnapshot {
     /// runs.
     void add(const MeteringLedger& ledger, const LiveTotals& its_live);
 
+    [[nodiscard]] std::uint64_t of(ApplicationCount what) const {
+        return application[static_cast<std::size_t>(what)];
+    }
     [[nodiscard]] RecordTally records_made_total() const;
 
     /// Sentences that say which sum does not close; empty: all do. `records_waiting`: in the record

@@ -6,6 +6,7 @@ All sums are added up here from their parts; the program's own opinion (ledgerCl
     received     = metered + ignored[class] + dropped[reason]        packets, frame octets
     metered      = in records made + in live flows                   packets, IP octets
     records made = encoded + lost on the way to the exporter         records, packets, octets
+    flows taken  = with result + without + refused + inspecting      flows (layer 7)
     offered      = sent + queued + lost[reason], per collector       records, packets, octets
     received     = what the ports handed over                        packets (live only)
 """
@@ -50,6 +51,9 @@ def faults(ledger: dict, settled: bool = True) -> list:
     equal('packets metered = in records + live', ledger['metered']['packets'], made['packets'] + live['packets'])
     equal('IP octets metered = in records + live', ledger['meteredIpOctets'], made['octets'] + live['octets'])
     equal('made = encoded + lost', made, total([ledger['encoded'], ledger['recordsLostQueueFull']]))
+    seven = ledger['application']
+    equal('flows taken under inspection = what became of them', seven['flows_taken'], seven['flows_with_result']
+          + seven['flows_without_result'] + seven['results_refused'] + seven['flows_inspecting'])
     if not ledger['collectors']:
         wrong.append('no collector in the ledger')
     for collector in ledger['collectors']:
@@ -63,6 +67,7 @@ def faults(ledger: dict, settled: bool = True) -> list:
         handed_over = sum(port['received'] for port in ledger['ports'])
         equal('received = from the ports', ledger['received']['packets'], handed_over)
     if settled:
+        equal('no flows under inspection at the end', seven['flows_inspecting'], 0)
         equal('no live flows at the end', live, dict.fromkeys(RECORD_UNITS, 0))
         equal('the program agrees', ledger.get('ledgerCloses'), True)
     return wrong

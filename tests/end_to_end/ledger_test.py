@@ -9,7 +9,8 @@ from harness import CAPTURES, read
 
 # Told for information; no sum has them.
 NOT_SUMMED = {'flowsMade', 'laterFragments', 'transportCut', 'extensionChainCut', 'messages', 'messageOctets', 'templateRecords',
-              'optionsRecords', 'optionsTooLarge',
+              'optionsRecords', 'optionsTooLarge', 'flows_refused', 'interim_results_refused', 'octets_inspected', 'hellos_refused',
+              'texts_emptied', 'texts_cut', 'texts_no_room', 'texts_cut_for_record',
               'sessions', 'sendErrors', 'roles'}
 
 

@@ -242,6 +242,15 @@ PacketBuilder& PacketBuilder::tcp(std::uint16_t source, std::uint16_t destinatio
     return *this;
 }
 
+PacketBuilder& PacketBuilder::tcp_sequence_as(std::uint32_t sequence) {
+    constexpr std::size_t kHeaderOctets = 20;
+    constexpr std::size_t kSequenceAt = 4;
+    const std::size_t at = octets_.size() - kHeaderOctets + kSequenceAt;
+    put_u16(at, static_cast<std::uint16_t>(sequence >> 16));
+    put_u16(at + 2, static_cast<std::uint16_t>(sequence));
+    return *this;
+}
+
 PacketBuilder& PacketBuilder::udp(std::uint16_t source, std::uint16_t destination) {
     ports(17, source, destination);
     u32(0x00080000);
@@ -300,6 +309,11 @@ PacketBuilder& PacketBuilder::protocol(std::uint8_t number) {
 
 PacketBuilder& PacketBuilder::payload(std::uint32_t octets, std::uint8_t value) {
     octets_.insert(octets_.end(), octets, value);
+    return *this;
+}
+
+PacketBuilder& PacketBuilder::payload(const std::vector<std::uint8_t>& octets) {
+    octets_.insert(octets_.end(), octets.begin(), octets.end());
     return *this;
 }
 

@@ -58,6 +58,7 @@ class PacketBuilder {
     PacketBuilder& jumbo(std::uint32_t payload_octets); ///< a hop-by-hop header; payload length 0
 
     PacketBuilder& tcp(std::uint16_t source, std::uint16_t destination, std::uint16_t bits = 0x02);
+    PacketBuilder& tcp_sequence_as(std::uint32_t sequence); ///< of the TCP header just added
     PacketBuilder& udp(std::uint16_t source, std::uint16_t destination);
     PacketBuilder& udp_lite(std::uint16_t source, std::uint16_t destination);
     PacketBuilder& sctp(std::uint16_t source, std::uint16_t destination);
@@ -68,6 +69,7 @@ class PacketBuilder {
     PacketBuilder& protocol(std::uint8_t number); ///< no header of its own
 
     PacketBuilder& payload(std::uint32_t octets, std::uint8_t value = 0xA5);
+    PacketBuilder& payload(const std::vector<std::uint8_t>& octets);
     /// Ends the IP packet: what is added later is Ethernet padding.
     PacketBuilder& padding(std::uint32_t octets);
 

@@ -124,6 +124,11 @@ TEST_CASE("every key reaches its option", "[config]") {
     CHECK(config.metering.sweep == 250 * kNsPerMs);
     CHECK(config.metering.when_full == WhenFull::refuse);
     CHECK(config.metering.record_queue == 1024);
+    CHECK(config.metering.application.flows_max == 5000);
+    CHECK(config.metering.application.result_octets == 8 * 1024 * 1024);
+    CHECK(config.metering.application.hellos == 99);
+    CHECK(config.metering.application.payload_packets == 4);
+    CHECK(config.metering.application.payload_octets == 3000);
     REQUIRE(config.metering.template_files.size() == 2);
     CHECK(fs::path(config.metering.template_files[0]).filename() == "uniflow.yaml");
     CHECK(fs::path(config.metering.template_files[1]).filename() == "wide.yaml");

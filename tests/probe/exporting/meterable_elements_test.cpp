@@ -20,18 +20,44 @@ TEST_CASE("everything the first issue asks for can be metered", "[exporting][ele
     }
 }
 
-TEST_CASE("each entry is IANA's element, once, with a use and a meaning", "[exporting][elements]") {
-    std::set<std::uint16_t> seen;
+TEST_CASE("each entry is a published element, once, with a use and a meaning",
+          "[exporting][elements]") {
+    std::set<std::pair<std::uint32_t, std::uint16_t>> seen;
     for (const MeterableEntry& entry : meterable_entries()) {
         INFO("element " << entry.id);
-        const ipfix::InformationElement* element = ipfix::find_element(0, entry.id);
+        const ipfix::InformationElement* element = ipfix::find_element(entry.enterprise, entry.id);
         REQUIRE(element != nullptr);
-        CHECK(seen.insert(entry.id).second);
+        CHECK(seen.emplace(entry.enterprise, entry.id).second);
+        CHECK(find_meterable(entry.enterprise, entry.id) == &entry);
         CHECK((entry.value || entry.key));
         CHECK(!entry.meaning.empty());
         CHECK((!entry.reverse || ipfix::is_reversible(*element))); // RFC 5103 section 6.1
         CHECK((!entry.reverse || entry.value));
     }
+}
+
+TEST_CASE("a field of layer 7 has an element of its own kind", "[exporting][elements]") {
+    std::size_t with_element = 0;
+    for (std::size_t i = 0; i < kApplicationFields; ++i) {
+        const ApplicationFieldInfo& info = field_info(static_cast<ApplicationField>(i));
+        if (info.element == 0) {
+            continue;
+        }
+        ++with_element;
+        INFO(info.name);
+        const ipfix::InformationElement* element =
+            ipfix::find_element(info.enterprise, info.element);
+        REQUIRE(element != nullptr);
+        const std::uint16_t length = ipfix::default_length(element->type);
+        CHECK(length ==
+              (info.kind == FieldKind::number ? info.octets_max : ipfix::kVariableLength));
+        const MeterableEntry* entry = find_meterable(info.enterprise, info.element);
+        REQUIRE(entry != nullptr);
+        CHECK(entry->source == ValueSource::application);
+        CHECK(entry->field == info.field);
+        CHECK_FALSE(entry->key.has_value());
+    }
+    CHECK(with_element >= 65);
 }
 
 TEST_CASE("what is not in the table is not found", "[exporting][elements]") {
