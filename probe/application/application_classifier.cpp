@@ -26,6 +26,8 @@ struct Findings {
     std::uint8_t either = 0; ///< bits of patterns
     std::uint8_t client = 0;
     std::uint8_t server = 0;
+
+    [[nodiscard]] bool empty() const noexcept { return (either | client | server) == 0; }
 };
 
 using Candidate = LabelState::Candidate;
@@ -59,6 +61,12 @@ bool holds(const ApplicationRule& rule, const Candidate& candidate) noexcept {
            (!rule.both_directions || (candidate.sides & kBoth) == kBoth);
 }
 
+bool has_port(const ApplicationRule& rule, const ClassifyRequest& request) noexcept {
+    return std::any_of(rule.ports.begin(), rule.ports.end(), [&request](std::uint16_t port) {
+        return port == request.source_port || port == request.destination_port;
+    });
+}
+
 } // namespace
 
 struct ApplicationClassifier::Workspace {
@@ -78,6 +86,11 @@ struct ApplicationClassifier::Workspace {
 
     void classify(const TransportPatterns& transport, ClassifyRequest& request) noexcept;
     void settle(LabelState& state, std::uint8_t direction) noexcept;
+    void add_candidates(const LabelState& state) noexcept;
+    /// The rule itself, or what it refines.
+    [[nodiscard]] RuleNumber carrier(RuleNumber rule) const noexcept {
+        return rule == kNoRule || set.carriers[rule] == kNoRule ? rule : set.carriers[rule];
+    }
     void finish(LabelState& state, std::uint8_t direction) noexcept;
     [[nodiscard]] bool exhausted(const LabelState& state, std::uint8_t direction) const noexcept {
         return packets_of(state, direction) >= set.packets_max ||
@@ -92,8 +105,21 @@ struct ApplicationClassifier::Workspace {
     std::vector<Findings> findings;  ///< by rule; all zero between payloads
     std::vector<RuleNumber> touched; ///< the rules with findings
     const TransportPatterns* scanned = nullptr;
+    const ClassifyRequest* scanning = nullptr;
     bool first_of_direction = false;
 };
+
+/// Those that this payload said nothing about stay candidates.
+void ApplicationClassifier::Workspace::add_candidates(const LabelState& state) noexcept {
+    for (const Candidate& candidate : state.candidates) {
+        if (candidate.rule != 0 && candidate.rule <= set.rules.size()) {
+            const auto rule = static_cast<RuleNumber>(candidate.rule - 1);
+            if (findings[rule].empty()) {
+                touched.push_back(rule);
+            }
+        }
+    }
+}
 
 void ApplicationClassifier::Workspace::on_match(void* context, std::uint32_t expression) noexcept {
     auto& self = *static_cast<Workspace*>(context);
@@ -101,8 +127,12 @@ void ApplicationClassifier::Workspace::on_match(void* context, std::uint32_t exp
     if (place.anchor == PatternAnchor::start && !self.first_of_direction) {
         return;
     }
+    const ApplicationRule& rule = self.set.rules[place.rule];
+    if (rule.port_required && !has_port(rule, *self.scanning)) {
+        return;
+    }
     Findings& found = self.findings[place.rule];
-    if ((found.either | found.client | found.server) == 0) {
+    if (found.empty()) {
         self.touched.push_back(place.rule); // within its reserve: each rule once
     }
     std::uint8_t& bits = place.side == PatternSide::either   ? found.either
@@ -111,45 +141,47 @@ void ApplicationClassifier::Workspace::on_match(void* context, std::uint32_t exp
     bits |= place.bit;
 }
 
-/// Rules in their order: the first that holds is it; of those that may still hold and would win,
-/// the first two are remembered.
+/// Rules in their order: the first that holds is it. What refines a rule is asked once that one has
+/// settled, in this payload or before. Of those that may still hold and would win, the first two
+/// are remembered.
 void ApplicationClassifier::Workspace::settle(LabelState& state, std::uint8_t direction) noexcept {
-    const auto settled = set.by_id.find(state.rule_id);
-    RuleNumber best = settled != set.by_id.end() ? settled->second : kNoRule;
-    for (const Candidate& candidate : state.candidates) { // those without findings stay
-        if (candidate.rule != 0 && candidate.rule <= set.rules.size()) {
-            const auto rule = static_cast<RuleNumber>(candidate.rule - 1);
-            const Findings& found = findings[rule];
-            if ((found.either | found.client | found.server) == 0) {
-                touched.push_back(rule);
-            }
-        }
-    }
+    const auto known = set.by_id.find(state.rule_id);
+    RuleNumber settled = known != set.by_id.end() ? known->second : kNoRule;
+    add_candidates(state);
     std::sort(touched.begin(), touched.end());
-    const std::array<Candidate, 2> earlier = state.candidates;
-    state.candidates = {};
+    const std::array<Candidate, 2> earlier = std::exchange(state.candidates, {});
     std::size_t kept = 0;
-    for (const RuleNumber rule : touched) {
-        const Findings found = std::exchange(findings[rule], Findings{});
-        if (rule >= best) {
-            continue;
-        }
+    const auto ask = [&](RuleNumber rule) {
         Candidate candidate{static_cast<std::uint16_t>(rule + 1), 0, 0};
-        for (const Candidate& known : earlier) {
-            candidate = known.rule == candidate.rule ? known : candidate;
+        for (const Candidate& one : earlier) {
+            candidate = one.rule == candidate.rule ? one : candidate;
         }
-        join(candidate, found, direction);
+        join(candidate, findings[rule], direction);
         if (holds(set.rules[rule], candidate)) {
-            best = rule;
+            settled = rule;
         } else if (kept < state.candidates.size() && candidate.patterns != 0) {
             state.candidates[kept++] = candidate;
         }
+    };
+    for (const RuleNumber rule : touched) {
+        if (set.carriers[rule] == kNoRule && rule < settled) {
+            ask(rule);
+        }
+    }
+    for (const RuleNumber rule : touched) {
+        if (set.carriers[rule] != kNoRule && rule < settled &&
+            set.carriers[rule] == carrier(settled)) {
+            ask(rule);
+        }
+    }
+    for (const RuleNumber rule : touched) {
+        findings[rule] = {};
     }
     touched.clear();
-    if (best != kNoRule) {
+    if (settled != kNoRule) {
         tally.settled += state.rule_id == 0 ? 1 : 0;
-        state.rule_id = set.rules[best].id & 0xFF'FFFFU;
-        state.done = kept == 0 && !set.refined[best];
+        state.rule_id = set.rules[settled].id & 0xFF'FFFFU;
+        state.done = kept == 0 && !set.refined[settled];
     }
 }
 
@@ -177,6 +209,7 @@ void ApplicationClassifier::Workspace::classify(const TransportPatterns& transpo
     const auto left = static_cast<std::size_t>(set.octets_max - state.octets_by_32[direction] * 32);
     const Bytes octets = request.payload.first(std::min(request.payload.size(), left));
     scanned = &transport;
+    scanning = &request;
     first_of_direction = packets_of(state, direction) == 0;
     ++tally.payloads;
     tally.octets += octets.size();

@@ -32,11 +32,13 @@ enum class ClassifyVerdict : std::uint8_t {
 
 /// One payload of a flow. Those of one flow may stand in a burst several times, in their order.
 struct ClassifyRequest {
-    Bytes payload;             ///< behind the transport header; empty ones are not counted
-    LabelState* state;         ///< the flow's
-    std::uint8_t protocol;     ///< IP protocol; only TCP and UDP are looked at
-    std::uint8_t direction;    ///< 0: as the flow's first packet, 1: the other way
-    ClassifyVerdict verdict{}; ///< the answer
+    Bytes payload;          ///< behind the transport header; empty ones are not counted
+    LabelState* state;      ///< the flow's
+    std::uint8_t protocol;  ///< IP protocol; only TCP and UDP are looked at
+    std::uint8_t direction; ///< 0: as the flow's first packet, 1: the other way
+    std::uint16_t source_port = 0;
+    std::uint16_t destination_port = 0; ///< for rules whose patterns are weak without a port
+    ClassifyVerdict verdict{};          ///< the answer
 };
 
 /// One writer, the worker.

@@ -52,6 +52,7 @@ void check_unique(const std::vector<ApplicationRule>& rules) {
 
 void find_refined(RuleSet& set) {
     set.refined.assign(set.rules.size(), false);
+    set.carriers.assign(set.rules.size(), kNoRule);
     for (std::size_t i = 0; i < set.rules.size(); ++i) {
         const ApplicationRule& rule = set.rules[i];
         if (rule.refines.empty()) {
@@ -65,7 +66,8 @@ void find_refined(RuleSet& set) {
                 "no rule after this one is named \"" + rule.refines +
                 "\"; what refines a rule stands before it, since the first that holds wins");
         }
-        set.refined[static_cast<std::size_t>(refined - set.rules.begin())] = true;
+        set.carriers[i] = static_cast<RuleNumber>(refined - set.rules.begin());
+        set.refined[set.carriers[i]] = true;
     }
 }
 
@@ -86,8 +88,14 @@ void index_rules(RuleSet& set) {
             set.by_host[host].push_back(number);
         }
         for (const std::uint16_t port : rule.ports) {
-            if (rule.tcp) set.ports[0].insert(port);
-            if (rule.udp) set.ports[1].insert(port);
+            const bool patterns =
+                !rule.patterns.empty() && set.patterns == PatternsVerdict::matched;
+            for (std::size_t t = 0; t < set.ports.size(); ++t) {
+                if (t == 0 ? rule.tcp : rule.udp) {
+                    bool& all = set.ports[t].emplace(port, true).first->second;
+                    all = all && patterns;
+                }
+            }
         }
     }
 }

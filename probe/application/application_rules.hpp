@@ -38,6 +38,9 @@ struct LabelEvidence {
     std::uint8_t protocol = 0;    ///< IP protocol
     std::uint16_t source_port = 0;
     std::uint16_t destination_port = 0; ///< asked before source_port
+    /// The flow's first payload went through `state` (TCP: its SYN was seen). Then a port is not
+    /// believed when its rules have patterns, since they should have matched.
+    bool from_start = false;
 };
 
 /// Why patterns are asked or not.

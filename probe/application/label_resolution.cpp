@@ -85,8 +85,11 @@ ApplicationLabel ApplicationRules::resolve(const LabelEvidence& evidence) const 
     }
     if (evidence.protocol == kProtocolTcp || evidence.protocol == kProtocolUdp) {
         const auto& known = set.ports[evidence.protocol == kProtocolTcp ? 0 : 1];
+        const bool content_seen =
+            evidence.from_start && evidence.state != nullptr && evidence.state->packets != 0;
         for (const std::uint16_t port : {evidence.destination_port, evidence.source_port}) {
-            if (known.contains(port)) {
+            const auto found = known.find(port);
+            if (found != known.end() && !(content_seen && found->second)) {
                 return {{0, port, ClassificationEngine::iana_l4}, LabelSource::port};
             }
         }

@@ -165,6 +165,9 @@ void check_sense(const ApplicationRule& rule) {
         throw node.error("nothing speaks for \"" + rule.name +
                          "\": give it patterns, parsers, hosts or ports");
     }
+    if (rule.port_required && (rule.ports.empty() || rule.patterns.empty())) {
+        throw node.at("port_required").error("this ties patterns to ports: give both");
+    }
     if (rule.evidence > std::max<std::size_t>(1, rule.patterns.size())) {
         throw node.at("evidence")
             .error("this asks for " + std::to_string(rule.evidence) + " patterns of " +
@@ -174,7 +177,8 @@ void check_sense(const ApplicationRule& rule) {
 
 ApplicationRule rule_of(const YamlNode& node, const RuleLimits& limits, bool check) {
     node.check_keys({"name", "id", "category", "protocol", "ports", "parsers", "hosts",
-                     "host_parsers", "patterns", "evidence", "both_directions", "refines"});
+                     "host_parsers", "patterns", "evidence", "both_directions", "port_required",
+                     "refines"});
     ApplicationRule rule(node);
     rule.name = name_of(node.at("name"));
     rule.id = static_cast<std::uint32_t>(node.at("id").as_uint(1, kRuleIdMax));
@@ -206,6 +210,9 @@ ApplicationRule rule_of(const YamlNode& node, const RuleLimits& limits, bool che
     }
     if (const auto both = node.find("both_directions")) {
         rule.both_directions = both->as_bool();
+    }
+    if (const auto required = node.find("port_required")) {
+        rule.port_required = required->as_bool();
     }
     if (const auto refines = node.find("refines")) {
         rule.refines = refines->as_string();

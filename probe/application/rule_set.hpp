@@ -10,7 +10,6 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
-#include <unordered_set>
 #include <vector>
 
 #include "encoder/yaml_document.hpp"
@@ -52,6 +51,7 @@ struct ApplicationRule {
     std::vector<RulePattern> patterns;
     std::uint8_t evidence = 1;
     bool both_directions = false;
+    bool port_required = false; ///< patterns count on the rule's ports only
     std::string refines;
     ipfix::YamlNode node;
 };
@@ -85,9 +85,11 @@ struct TransportPatterns {
 
 struct RuleSet {
     std::vector<ApplicationRule> rules;
-    std::vector<bool> refined; ///< some rule refines this one: patterns are asked on
-    std::array<TransportPatterns, 2> transports;            ///< TCP, UDP
-    std::array<std::unordered_set<std::uint16_t>, 2> ports; ///< known ones of TCP, UDP
+    std::vector<RuleNumber> carriers; ///< by rule: the one it refines, or kNoRule
+    std::vector<bool> refined;        ///< some rule refines this one: patterns are asked on
+    /// Known ones of TCP, UDP; true when all their rules have patterns, and patterns are asked.
+    std::array<std::unordered_map<std::uint16_t, bool>, 2> ports;
+    std::array<TransportPatterns, 2> transports; ///< TCP, UDP
     std::map<std::uint32_t, RuleNumber> by_id;
     std::map<std::uint8_t, RuleNumber> by_ip_protocol;
     std::array<RuleNumber, static_cast<std::size_t>(ApplicationProtocol::count_)> by_parser;

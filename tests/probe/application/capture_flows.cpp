@@ -65,8 +65,27 @@ bool read_segment(const PacketView& view, Segment& segment) {
 
 } // namespace
 
-std::vector<InspectedFlow> inspect_capture(const std::string& path,
-                                           ApplicationInspector& inspector) {
+ApplicationLabel label_of(const InspectedFlow& flow, const ApplicationRules& rules) {
+    using F = ApplicationField;
+    const ApplicationFields& fields = flow.found->fields;
+    LabelEvidence evidence;
+    evidence.state = &flow.state;
+    evidence.parsed = flow.found->protocol;
+    for (const F field : {F::http_host, F::quic_server_name, F::tls_server_name}) {
+        if (fields.has(field)) {
+            evidence.server_name = fields.text(field);
+        }
+    }
+    evidence.dns_name = fields.text(F::dns_name);
+    evidence.protocol = flow.protocol;
+    evidence.source_port = flow.source_port;
+    evidence.destination_port = flow.destination_port;
+    evidence.from_start = flow.from_start;
+    return rules.resolve(evidence);
+}
+
+std::vector<InspectedFlow> inspect_capture(const std::string& path, ApplicationInspector& inspector,
+                                           ApplicationClassifier* classifier) {
     using End = std::tuple<std::string, std::uint16_t>;
     std::map<std::tuple<std::uint8_t, End, End>, std::size_t> known;
     std::vector<InspectedFlow> flows;
@@ -89,14 +108,25 @@ std::vector<InspectedFlow> inspect_capture(const std::string& path,
             };
             if (at == known.end() || (segment.begins && has_payload(flows[at->second]))) {
                 known[key] = flows.size();
-                flows.push_back({segment.source, segment.destination, packet.source_port,
-                                 packet.destination_port, packet.protocol,
-                                 std::make_unique<ApplicationFlow>()});
+                flows.push_back({segment.source,
+                                 segment.destination,
+                                 packet.source_port,
+                                 packet.destination_port,
+                                 packet.protocol,
+                                 std::make_unique<ApplicationFlow>(),
+                                 segment.begins,
+                                 {}});
                 flows.back().found->clear();
             }
             InspectedFlow& flow = flows[known[key]];
             packet.direction = End{flow.source, flow.source_port} == source ? 0 : 1;
             static_cast<void>(inspector.inspect(*flow.found, packet));
+            if (classifier != nullptr) {
+                ClassifyRequest request{packet.payload,     &flow.state,
+                                        packet.protocol,    packet.direction,
+                                        packet.source_port, packet.destination_port};
+                classifier->classify_burst({&request, 1});
+            }
         }
         file.release();
     }

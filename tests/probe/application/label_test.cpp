@@ -140,7 +140,9 @@ TEST_CASE("The first rule that holds wins, however matches arrive", "[applicatio
     CHECK(rule_after({"B", "A", "C"}) == 20); // evidence gathered over packets
     CHECK(rule_after({"B", "A", "-C"}) == 10);
     CHECK(rule_after({"A", "YZ"}) == 30); // a refined rule is asked on
-    CHECK(rule_after({"Z", "B", "A", "CY"}) == 30);
+    CHECK(rule_after({"A", "Z", "Y"}) == 30);
+    CHECK(rule_after({"YZ", "A"}) == 10); // and only behind what it refines
+    CHECK(rule_after({"Z", "B", "A", "CY"}) == 20);
 }
 
 TEST_CASE("The same flow gets the same label in any bursts", "[application][labels]") {
