@@ -36,12 +36,9 @@ int read_command(const CommandLine& words) {
         .workers = words.workers,
         .filter = words.filter.empty() ? nullptr : &filter,
         .options_records = options_records.get(),
-        .wall_clock_export = std::any_of(collectors.begin(), collectors.end(),
-                                         [](const CollectorOptions& collector) {
-                                             return collector.transport == TransportKind::udp ||
-                                                    collector.transport == TransportKind::tcp ||
-                                                    collector.transport == TransportKind::tls;
-                                         }),
+        .wall_clock_export = std::any_of(
+            collectors.begin(), collectors.end(),
+            [](const CollectorOptions& collector) { return to_network(collector.transport); }),
         .progress = !words.quiet && isatty(STDERR_FILENO) == 1,
         .log = tell_operator,
     };

@@ -16,10 +16,8 @@ namespace {
 constexpr std::uint16_t kTlsPort = 4740; // RFC 7011 section 10.1
 
 constexpr std::string_view kForms =
-    "udp://HOST:PORT, tcp://HOST:PORT, tls://HOST:PORT, file:///PATH, json:PATH, table:PATH, or a "
-    "path ending in "
-    ".ipfix "
-    "or .json";
+    "udp://HOST:PORT, tcp://HOST:PORT, sctp://HOST:PORT, tls://HOST:PORT, dtls://HOST:PORT, "
+    "file:///PATH, json:PATH, table:PATH, or a path ending in .ipfix or .json";
 
 [[noreturn]] void refuse(const std::string& written, const std::string& why) {
     throw std::invalid_argument(fmt::format("'{}': {}", written, why));
@@ -85,14 +83,12 @@ void parse_file(CollectorOptions& options, std::string_view rest) {
 }
 
 TransportKind kind_of_scheme(const std::string& written, std::string_view scheme) {
-    constexpr std::array<std::string_view, 6> kSchemes = {"udp",  "tcp",  "tls",
-                                                          "file", "json", "table"};
-    constexpr std::array<TransportKind, 6> kKinds = {TransportKind::udp,  TransportKind::tcp,
-                                                     TransportKind::tls,  TransportKind::file,
-                                                     TransportKind::json, TransportKind::table};
+    // in the order of TransportKind
+    constexpr std::array<std::string_view, 8> kSchemes = {"udp",  "dtls", "tcp",  "tls",
+                                                          "sctp", "file", "json", "table"};
     for (std::size_t i = 0; i < kSchemes.size(); ++i) {
         if (scheme == kSchemes[i]) {
-            return kKinds[i];
+            return static_cast<TransportKind>(i);
         }
     }
     refuse(written, fmt::format("records cannot be sent by '{}'; did you mean '{}'? Known are {}",
@@ -122,13 +118,15 @@ CollectorOptions parse_collector_url(const std::string& written) {
         options.transport = kind_of_scheme(written, text.substr(0, colon));
         switch (options.transport) {
             case TransportKind::udp:
+            case TransportKind::dtls:
             case TransportKind::tcp:
             case TransportKind::tls:
+            case TransportKind::sctp:
                 if (!rest.starts_with("//")) {
                     refuse(written, fmt::format("two slashes are missing; write {}://{}",
                                                 text.substr(0, colon), rest));
                 }
-                if (options.transport == TransportKind::tls) {
+                if (has_certificates(options.transport)) {
                     options.port = kTlsPort;
                 }
                 parse_authority(options, rest.substr(2));

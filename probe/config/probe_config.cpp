@@ -9,7 +9,8 @@
 #include <stdexcept>
 
 #include "encoder/yaml_document.hpp"
-#include "probe/config/collector_url.hpp"
+#include "probe/config/collector_mapping.hpp"
+#include "probe/config/yaml_values.hpp"
 
 namespace probe {
 namespace {
@@ -34,30 +35,6 @@ constexpr std::uint32_t kPayloadOctetsMax = 1'048'576;
 constexpr std::uint64_t kResultOctetsMin = 65'536;
 constexpr std::uint64_t kResultOctetsMax = std::uint64_t{64} << 30;
 constexpr std::uint64_t kQueueOctetsMin = 65'536;
-
-/// Reads map[key] with `read` when it is there and not empty.
-template <typename Read>
-void when(const YamlNode& map, std::string_view key, Read read) {
-    const std::optional<YamlNode> node = map.find(key);
-    if (node && !node->is_null()) {
-        read(*node);
-    }
-}
-
-template <typename Number>
-void take_uint(const YamlNode& map, std::string_view key, Number& value, std::uint64_t min,
-               std::uint64_t max = std::numeric_limits<Number>::max()) {
-    when(map, key,
-         [&](const YamlNode& node) { value = static_cast<Number>(node.as_uint(min, max)); });
-}
-
-void take_duration(const YamlNode& map, std::string_view key, TimeNs& value, DurationLimits limits,
-                   bool off_allowed = false) {
-    static_assert(kNever == ipfix::kDurationOff);
-    when(map, key, [&](const YamlNode& node) {
-        value = node.as_duration(limits.min, limits.max, off_allowed);
-    });
-}
 
 /// Without the arguments of a virtual device.
 std::string port_name(const std::string& port) {
@@ -192,27 +169,6 @@ void read_metering(const YamlNode& node, MeteringOptions& options, const std::st
     });
 }
 
-/// "tcp://192.0.2.7", or {url: "tls://collector.example", tls: {...}}.
-CollectorOptions read_collector(const YamlNode& item) {
-    if (!item.is_map()) {
-        return parse_collector_url(item.as_string());
-    }
-    item.check_keys({"url", "tls"});
-    CollectorOptions collector = parse_collector_url(item.at("url").as_string());
-    when(item, "tls", [&](const YamlNode& tls) {
-        if (collector.transport != TransportKind::tls) {
-            throw tls.error("only collectors at tls:// have this key");
-        }
-        tls.check_keys({"ca", "certificate", "key", "name"});
-        when(tls, "ca", [&](const YamlNode& file) { collector.tls.ca = file.as_string(); });
-        when(tls, "certificate",
-             [&](const YamlNode& file) { collector.tls.certificate = file.as_string(); });
-        when(tls, "key", [&](const YamlNode& file) { collector.tls.key = file.as_string(); });
-        when(tls, "name", [&](const YamlNode& name) { collector.tls.name = name.as_string(); });
-    });
-    return collector;
-}
-
 void read_collectors(const YamlNode& list, std::vector<CollectorOptions>& collectors) {
     for (const YamlNode& item : list.list_or_one()) {
         try {
@@ -238,7 +194,7 @@ void read_collectors(const YamlNode& list, std::vector<CollectorOptions>& collec
 void read_exporting(const YamlNode& node, ExportOptions& options) {
     node.check_keys({"collectors", "template_refresh", "template_refresh_messages", "message_delay",
                      "options_records", "options_interval", "queue_octets", "reconnect_min",
-                     "reconnect_max", "udp_payload", "shutdown"});
+                     "reconnect_max", "peer_timeout", "udp_payload", "shutdown"});
     when(node, "options_records",
          [&](const YamlNode& value) { options.options_records = value.as_bool(); });
     take_duration(node, "options_interval", options.options_interval,
@@ -251,6 +207,7 @@ void read_exporting(const YamlNode& node, ExportOptions& options) {
     take_duration(node, "message_delay", options.message_delay, {kNsPerMs, 60 * kNsPerSecond});
     take_duration(node, "reconnect_min", options.reconnect_min, {10 * kNsPerMs, kNsPerHour});
     take_duration(node, "reconnect_max", options.reconnect_max, {10 * kNsPerMs, 24 * kNsPerHour});
+    take_duration(node, "peer_timeout", options.peer_timeout, {3 * kNsPerSecond, kNsPerHour});
     take_duration(node, "shutdown", options.shutdown, {0, 300 * kNsPerSecond});
     when(node, "queue_octets", [&](const YamlNode& value) {
         options.queue_octets = static_cast<std::uint32_t>(
@@ -264,6 +221,13 @@ void read_exporting(const YamlNode& node, ExportOptions& options) {
                             kUdpPayloadMin, kUdpPayloadMax, options.udp_payload));
         }
     });
+    // one of the two alone moves the other along
+    if (node.find("reconnect_min") && !node.find("reconnect_max")) {
+        options.reconnect_max = std::max(options.reconnect_min, options.reconnect_max);
+    }
+    if (!node.find("reconnect_min") && node.find("reconnect_max")) {
+        options.reconnect_min = std::min(options.reconnect_min, options.reconnect_max);
+    }
     if (options.reconnect_max < options.reconnect_min) {
         throw node.error(
             fmt::format("reconnect_max ({}) is less than reconnect_min ({}); write it at "

@@ -32,7 +32,7 @@ CollectorSession::CollectorSession(CollectorOptions collector, const ExportOptio
       data_templates_(templates.size()),
       transport_(std::move(transport)),
       message_delay_(options.message_delay),
-      retry_delay_(options.reconnect_min),
+      retry_delay_(options.retry),
       first_sequence_(first_sequence),
       announcements_(templates,
                      options_records != nullptr ? options_records->templates()
@@ -69,7 +69,9 @@ void CollectorSession::append(std::size_t template_index, Bytes data_record, Rec
 void CollectorSession::step(TimeNs now) noexcept {
     if (closed_) return;
     now_ = now;
-    follow_transport(transport_->step(now));
+    const bool connected = transport_->step(now);
+    unsend_failed(LossReason::connection_lost);
+    follow_transport(connected);
     pace_.measure(now);
     if (connected_) {
         options_.start_when_due(now, closing_ && backlog_.empty() && message_.empty());
@@ -91,6 +93,8 @@ void CollectorSession::close(TimeNs now) noexcept {
 
 void CollectorSession::abandon() noexcept {
     if (closed_) return;
+    transport_->abort();
+    unsend_failed(LossReason::shutdown);
     unsend_unacknowledged(LossReason::shutdown);
     lose_queued(ledger_.queued, LossReason::shutdown, now_);
     backlog_.clear();
@@ -128,6 +132,7 @@ void CollectorSession::start_session() noexcept {
 void CollectorSession::end_session() noexcept {
     connected_ = false;
     unpack_message();
+    unsend_failed(LossReason::connection_lost);
     unsend_unacknowledged(LossReason::connection_lost);
 }
 
@@ -244,8 +249,7 @@ void CollectorSession::finish_if_done() noexcept {
     if (!closing_ || !backlog_.empty() || !message_.empty()) return;
     if (connected_ && !options_.finished()) return;
     if (connected_ && transport_->unacknowledged_octets() > 0) return;
-    transport_->close();
-    closed_ = true;
+    closed_ = transport_->finish(now_);
 }
 
 void CollectorSession::lose_queued(const RecordTally& tally, LossReason reason,
@@ -258,12 +262,22 @@ void CollectorSession::lose_queued(const RecordTally& tally, LossReason reason,
 }
 
 void CollectorSession::unsend_unacknowledged(LossReason reason) noexcept {
-    const RecordTally unknown = sent_messages_.newest(transport_->unacknowledged_octets());
+    unsend(sent_messages_.newest(transport_->unacknowledged_octets()), reason);
     sent_messages_.clear();
-    if (unknown.records == 0) return;
+}
+
+void CollectorSession::unsend_failed(LossReason reason) noexcept {
+    while (const std::optional<FailedMessage> failed = transport_->take_failed()) {
+        unsend(sent_messages_.take(failed->number),
+               failed->expired ? LossReason::abandoned : reason);
+    }
+}
+
+void CollectorSession::unsend(const RecordTally& tally, LossReason reason) noexcept {
+    if (tally.records == 0) return;
     ledger_.note_lost(now_);
-    ledger_.sent.subtract(unknown);
-    ledger_.lost[static_cast<std::size_t>(reason)].add(unknown);
+    ledger_.sent.subtract(tally);
+    ledger_.lost[static_cast<std::size_t>(reason)].add(tally);
 }
 
 } // namespace probe

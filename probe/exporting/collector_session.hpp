@@ -23,7 +23,7 @@
 //    is worse than a counted loss) and move from sent to lost[connection_lost].
 //  - An error over UDP (ICMP says that an earlier datagram met a closed port, no route ...): that
 //    earlier datagram stays counted as sent, since the network took it. Records then wait: after
-//    reconnect_min a message with templates only tries the path, and when no new error answers it,
+//    a second a message with templates only tries the path, and when no new error answers it,
 //    records follow. So a collector that restarts misses next to nothing, and one that is gone
 //    costs counted records.
 //
@@ -88,6 +88,8 @@ class CollectorSession final : public RecordSink {
     void finish_if_done() noexcept;
     void lose_queued(const RecordTally& tally, LossReason reason, TimeNs now) noexcept;
     void unsend_unacknowledged(LossReason reason) noexcept;
+    void unsend_failed(LossReason reason) noexcept;
+    void unsend(const RecordTally& tally, LossReason reason) noexcept;
 
     const CollectorOptions collector_;
     const std::size_t data_templates_; ///< the first of announcements_

@@ -8,29 +8,58 @@
 #include <string>
 #include <vector>
 
+#include "probe/metering/metering_options.hpp"
 #include "probe/packet/packet_batch.hpp"
 
 namespace probe {
 
-enum class TransportKind : std::uint8_t { udp, tcp, tls, file, json, table };
+enum class TransportKind : std::uint8_t { udp, dtls, tcp, tls, sctp, file, json, table };
 
-/// Both sides of a TLS session have certificates (RFC 7011 section 11.3). PEM files.
+/// Whether it leads to a collector on the network (and not to a file or terminal).
+[[nodiscard]] constexpr bool to_network(TransportKind kind) noexcept {
+    return kind <= TransportKind::sctp;
+}
+[[nodiscard]] constexpr bool has_certificates(TransportKind kind) noexcept {
+    return kind == TransportKind::tls || kind == TransportKind::dtls;
+}
+
+/// Both sides of a TLS or DTLS session have certificates (RFC 7011 section 11.3). PEM files.
 struct TlsOptions {
-    std::string ca;          ///< who signs collectors
-    std::string certificate; ///< ours, then those that signed it
-    std::string key;         ///< ours; readable by its owner alone
-    std::string name;        ///< what the collector's certificate says; empty: the URL's host
+    std::string ca;              ///< who signs collectors
+    std::string certificate;     ///< ours, then those that signed it
+    std::string key;             ///< ours; readable by its owner alone
+    std::string name;            ///< what the collector's certificate says; empty: the URL's host
+    TimeNs rehandshake = kNever; ///< DTLS: a session is replaced by a new one after this
+};
+
+/// How a session's packets leave this machine.
+struct SocketOptions {
+    std::string source; ///< one of our addresses; empty: as the route says
+    std::string device; ///< interface or VRF that it leaves by, whatever the route says
+    std::optional<std::uint8_t> dscp;      ///< 0 to 63 (RFC 2474); not said: 0
+    std::optional<std::uint8_t> hop_limit; ///< 1 to 255, IPv4's TTL; not said: the system's
+};
+
+/// What only SCTP has.
+struct SctpOptions {
+    /// The peer's UDP port for SCTP in UDP (RFC 6951, 9899 is registered); 0: on IP itself.
+    std::uint16_t encapsulation = 0;
+    /// A message without templates that is not acknowledged after this is given up and counted
+    /// (RFC 3758); kNever: never.
+    TimeNs lifetime = kNever;
+    bool stream_per_template = false; ///< RFC 6526: its own sequence numbers, no waiting for others
 };
 
 /// One collector, from a URL: udp://192.0.2.7:4739, tcp://[2001:db8::7], tls://collector.example,
-/// file:///var/lib/x.ipfix,
-/// json:- or json:path, table:-
+/// dtls://, sctp://, file:///var/lib/x.ipfix, json:- or json:path, table:-
 struct CollectorOptions {
     std::string url; ///< as the operator wrote it; names the collector in every message
     TransportKind transport = TransportKind::udp;
-    std::string host;          ///< udp, tcp, tls: name or address
-    std::uint16_t port = 4739; ///< RFC 7011 section 10.1; 4740 with TLS
-    TlsOptions tls;
+    std::string host;          ///< of a collector on the network: name or address
+    std::uint16_t port = 4739; ///< RFC 7011 section 10.1; 4740 with TLS and DTLS
+    TlsOptions tls = {};
+    SocketOptions socket = {};
+    SctpOptions sctp = {};
     std::string path; ///< file, json, table: "-" is standard output
 };
 
@@ -44,10 +73,13 @@ struct ExportOptions {
     std::optional<bool> options_records;           ///< not said: for `run`, and not for `read`
     TimeNs message_delay = 500 * kNsPerMs;         ///< a message leaves after this even if not full
     std::uint32_t queue_octets = 16 * 1024 * 1024; ///< whole messages a collector may be behind
-    TimeNs reconnect_min =
-        kNsPerSecond; ///< TCP: first wait after a lost session, doubled each time
-    TimeNs reconnect_max =
-        60 * kNsPerSecond; ///< RFC 7011 section 10.4.4: not more than once a minute
+    /// All but UDP: least time between two attempts to connect, doubled after each that fails or
+    /// does not last. RFC 7011 section 10.4.4: by default not more often than once a minute.
+    TimeNs reconnect_min = 60 * kNsPerSecond;
+    TimeNs reconnect_max = 60 * kNsPerSecond;
+    /// All but UDP: a collector that does not answer for this long is away.
+    TimeNs peer_timeout = 15 * kNsPerSecond;
+    TimeNs retry = kNsPerSecond; ///< UDP, files: after an error the same is tried again this later
     /// UDP: `read` keeps to what collectors with small socket buffers take, since a capture waits.
     std::size_t udp_octets_per_ms_max = SIZE_MAX;
     std::uint32_t udp_payload = 0;      ///< 0: from the route's MTU, 512 octets where it is unknown

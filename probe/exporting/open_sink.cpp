@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "probe/exporting/open_sink.hpp"
 
+#include <stdexcept>
 #include <string>
 #include <utility>
 
+#include "probe/exporting/bound_socket_calls.hpp"
 #include "probe/exporting/collector_session.hpp"
+#include "probe/exporting/dtls_transport.hpp"
 #include "probe/exporting/file_transport.hpp"
 #include "probe/exporting/tcp_transport.hpp"
 #include "probe/exporting/text_sink.hpp"
@@ -18,21 +21,27 @@ std::unique_ptr<Transport> open_transport(const CollectorOptions& collector,
                                           const ExportOptions& options, LogLine log,
                                           std::uint64_t seed) {
     const std::string& name = collector.url;
+    const auto calls = std::make_shared<BoundSocketCalls>(collector.socket);
+    const ConnectionTimes times(ReconnectDelay(options.reconnect_min, options.reconnect_max, seed),
+                                options.peer_timeout);
     switch (collector.transport) {
         case TransportKind::udp:
             return std::make_unique<UdpTransport>(name, collector.host, collector.port,
-                                                  options.udp_payload, std::move(log));
+                                                  options.udp_payload, std::move(log), calls);
         case TransportKind::tcp:
-            return std::make_unique<TcpTransport>(
-                name, collector.host, collector.port,
-                ReconnectDelay(options.reconnect_min, options.reconnect_max, seed), std::move(log));
+            return std::make_unique<TcpTransport>(name, collector.host, collector.port, times,
+                                                  std::move(log), calls);
         case TransportKind::tls: {
-            auto calls = std::make_unique<TlsSocketCalls>(name, collector.host, collector.tls, log);
-            return std::make_unique<TcpTransport>(
-                name, collector.host, collector.port,
-                ReconnectDelay(options.reconnect_min, options.reconnect_max, seed), std::move(log),
-                std::move(calls));
+            auto tls =
+                std::make_shared<TlsSocketCalls>(name, collector.host, collector.tls, log, calls);
+            return std::make_unique<TcpTransport>(name, collector.host, collector.port, times,
+                                                  std::move(log), std::move(tls));
         }
+        case TransportKind::dtls:
+            return std::make_unique<DtlsTransport>(collector, options.udp_payload, times,
+                                                   std::move(log), calls);
+        case TransportKind::sctp:
+            throw std::runtime_error("'" + name + "': not in this version yet");
         case TransportKind::file:
             return std::make_unique<FileTransport>(name, collector.path, std::move(log));
         case TransportKind::json:

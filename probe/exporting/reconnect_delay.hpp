@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// How long to wait before the next connection attempt: doubled after each failure between two
-// bounds, less up to a quarter by chance, so that many probes do not return to a collector in one
-// instant.
+// How long after a connection attempt the next may be made: doubled after each failure between two
+// bounds, and up to a quarter more by chance, so that many probes do not return to a collector in
+// one instant.
 #pragma once
 
 #include <algorithm>
@@ -22,7 +22,7 @@ class ReconnectDelay {
     [[nodiscard]] TimeNs next() noexcept {
         const TimeNs delay = next_;
         next_ = delay > longest_ / 2 ? longest_ : delay * 2;
-        return delay - random() % (delay / 4 + 1);
+        return delay + random() % (delay / 4 + 1);
     }
     void reset() noexcept { next_ = shortest_; }
     [[nodiscard]] TimeNs longest() const noexcept { return longest_; }
@@ -41,6 +41,15 @@ class ReconnectDelay {
     TimeNs longest_;
     TimeNs next_;
     std::uint64_t random_;
+};
+
+/// When a transport with connections tries, and when it gives up.
+struct ConnectionTimes {
+    // Not explicit: a schedule alone says all there is to say.
+    ConnectionTimes(ReconnectDelay schedule, TimeNs timeout = 15 * kNsPerSecond) noexcept
+        : delay(schedule), peer_timeout(timeout) {}
+    ReconnectDelay delay;
+    TimeNs peer_timeout; ///< an attempt, or a peer, without an answer for this long is over
 };
 
 } // namespace probe

@@ -49,14 +49,15 @@ enum class LossReason : std::uint8_t {
     send_error,         ///< the queue filled while the kernel refused to send or write
     record_too_large,   ///< does not fit a message of the path's size
     template_too_large, ///< its template does not fit a message of the path's size
-    connection_lost,    ///< TCP: given to the kernel, not acknowledged when the connection broke
+    connection_lost,    ///< TCP, SCTP: sent, not acknowledged when the connection broke
+    abandoned,          ///< SCTP: sent, not acknowledged within its lifetime (RFC 3758)
     shutdown,           ///< queued or not acknowledged when the shutdown deadline passed
     count_
 };
 inline constexpr std::size_t kLossReasons = static_cast<std::size_t>(LossReason::count_);
 inline constexpr std::array<std::string_view, kLossReasons> kLossReasonNames = {
     "queue_full",         "not_connected",   "send_error", "record_too_large",
-    "template_too_large", "connection_lost", "shutdown",
+    "template_too_large", "connection_lost", "abandoned",  "shutdown",
 };
 
 /// What the kernel answered instead of taking a message. None of these loses a record by itself.

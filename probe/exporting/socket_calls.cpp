@@ -23,8 +23,8 @@ int or_errno(int result) noexcept {
 
 } // namespace
 
-int SocketCalls::open(int family, int type) noexcept {
-    return or_errno(::socket(family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+int SocketCalls::open(int family, int type, int protocol) noexcept {
+    return or_errno(::socket(family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, protocol));
 }
 
 int SocketCalls::connect(int fd, const SocketAddress& address) noexcept {
@@ -65,15 +65,14 @@ void SocketCalls::close(int fd) noexcept {
     ::close(fd);
 }
 
-SocketCalls& SocketCalls::system() noexcept {
-    static SocketCalls calls;
-    return calls;
+std::shared_ptr<SocketCalls> SocketCalls::system() {
+    return std::make_shared<SocketCalls>();
 }
 
-std::vector<SocketAddress> resolve(const std::string& host, std::uint16_t port, int type) {
+std::vector<SocketAddress> resolve(const std::string& host, std::uint16_t port, int family) {
     addrinfo hints{};
-    hints.ai_family = AF_UNSPEC;
-    hints.ai_socktype = type;
+    hints.ai_family = family;
+    hints.ai_socktype = SOCK_DGRAM; // each address once; it is the same for all types
     hints.ai_flags = AI_NUMERICSERV;
     addrinfo* found = nullptr;
     const int error = ::getaddrinfo(host.c_str(), std::to_string(port).c_str(), &hints, &found);

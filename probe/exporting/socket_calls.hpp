@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <string>
 #include <vector>
@@ -25,8 +26,9 @@ class SocketCalls {
   public:
     virtual ~SocketCalls() = default;
 
-    /// `type` is SOCK_DGRAM or SOCK_STREAM. The file descriptor is close-on-exec.
-    virtual int open(int family, int type) noexcept;
+    /// As socket(2): SOCK_DGRAM or SOCK_STREAM with protocol 0, or SCTP's. The file descriptor is
+    /// close-on-exec.
+    virtual int open(int family, int type, int protocol) noexcept;
     virtual int connect(int fd, const SocketAddress& address) noexcept;
     /// 1: writable or in error, so that a started connect() has its result in SO_ERROR; 0: not yet.
     virtual int writable(int fd) noexcept;
@@ -38,12 +40,15 @@ class SocketCalls {
     virtual int unacknowledged(int fd, int& octets) noexcept;
     virtual void close(int fd) noexcept;
 
-    [[nodiscard]] static SocketCalls& system() noexcept;
+    /// Of the sockets that can be opened: AF_INET, AF_INET6, or AF_UNSPEC for both.
+    [[nodiscard]] virtual int family() const noexcept { return AF_UNSPEC; }
+
+    [[nodiscard]] static std::shared_ptr<SocketCalls> system();
 };
 
-/// All addresses of a name, in getaddrinfo's order. Blocks: at start only. Throws
-/// std::runtime_error with the remedy.
+/// All addresses of a name in a family (AF_UNSPEC: in both), in getaddrinfo's order. Blocks: at
+/// start only. Throws std::runtime_error with the remedy.
 [[nodiscard]] std::vector<SocketAddress> resolve(const std::string& host, std::uint16_t port,
-                                                 int type);
+                                                 int family);
 
 } // namespace probe

@@ -2,11 +2,12 @@
 // IPFIX over TCP (RFC 7011 section 10.4): whole messages, one after the other, on one connection at
 // a time.
 //
-// A lost connection is opened again after a delay that doubles. Losing it is noticed by a failing
-// write, by the collector's end of stream (a collector never sends, so that is its farewell), and
-// for a peer that vanished within 15 s by TCP_USER_TIMEOUT and keepalive. A connection that lasted
-// less than the longest delay does not shorten the next one: a collector that accepts and hangs up
-// is still away.
+// Between two attempts to connect passes a delay that doubles, a minute at least by default (RFC
+// 7011 section 10.4.4): a connection that lasted longer is opened again at once. Losing it is
+// noticed by a failing write, by the collector's end of stream (a collector never sends, so that is
+// its farewell), and for a peer that vanished within the peer timeout by TCP_USER_TIMEOUT and
+// keepalive. A connection that lasted less than the longest delay does not shorten the next one: a
+// collector that accepts and hangs up is still away.
 #pragma once
 
 #include <cstddef>
@@ -26,10 +27,8 @@ class TcpTransport final : public Transport {
   public:
     /// Resolves the name (may block); throws std::runtime_error with the remedy.
     TcpTransport(const std::string& name, const std::string& host, std::uint16_t port,
-                 ReconnectDelay delay, LogLine log, SocketCalls& calls = SocketCalls::system());
-    /// The same with calls of its own, as TLS has them.
-    TcpTransport(const std::string& name, const std::string& host, std::uint16_t port,
-                 ReconnectDelay delay, LogLine log, std::unique_ptr<SocketCalls> calls);
+                 const ConnectionTimes& times, LogLine log,
+                 std::shared_ptr<SocketCalls> calls = SocketCalls::system());
     ~TcpTransport() override;
     TcpTransport(const TcpTransport&) = delete;
     TcpTransport& operator=(const TcpTransport&) = delete;
@@ -56,15 +55,16 @@ class TcpTransport final : public Transport {
     void connection_broke(const char* what, int error, TimeNs now) noexcept;
     void close_socket() noexcept;
 
-    std::unique_ptr<SocketCalls> own_calls_;
-    SocketCalls& calls_;
+    const std::shared_ptr<SocketCalls> calls_;
     TransportLog log_;
     const std::vector<SocketAddress> addresses_;
     ReconnectDelay delay_;
+    const TimeNs peer_timeout_;
     std::size_t address_ = 0; ///< which of addresses_ is tried next
     State state_ = State::waiting;
     int fd_ = -1;
     TimeNs due_at_ = 0; ///< waiting: next attempt; connecting: deadline
+    TimeNs attempted_at_ = 0;
     TimeNs connected_at_ = 0;
     TimeNs look_at_ = 0;      ///< when to look for the collector's farewell
     std::size_t written_ = 0; ///< of the message at hand

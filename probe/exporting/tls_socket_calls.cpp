@@ -1,253 +1,66 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "probe/exporting/tls_socket_calls.hpp"
 
-#include <arpa/inet.h>
-#include <openssl/bio.h>
-#include <openssl/err.h>
-#include <openssl/ssl.h>
-#include <openssl/x509v3.h>
-#include <sys/stat.h>
-
 #include <algorithm>
-#include <array>
 #include <cerrno>
 #include <climits>
-#include <cstring>
-#include <ctime>
-#include <stdexcept>
 #include <utility>
 
 namespace probe {
 namespace {
 
 constexpr unsigned kLooksUntilTrusted = 10;
-constexpr std::time_t kExpiryWarning = std::time_t{30} * 24 * 3600;
-
-/// OpenSSL's reason for the oldest error in its queue.
-std::string reason() {
-    const unsigned long error = ERR_peek_error();
-    const char* text = ERR_reason_error_string(error);
-    return text != nullptr ? text : "no reason given";
-}
-
-[[noreturn]] void refuse(const std::string& what) {
-    throw std::runtime_error(what);
-}
-
-const std::string& required(const std::string& value, const char* key) {
-    if (value.empty()) {
-        refuse(
-            std::string("TLS needs a certificate on both sides; write {url: \"tls://HOST\", tls: "
-                        "{ca: FILE, certificate: FILE, key: FILE}} (") +
-            key + " is missing)");
-    }
-    return value;
-}
-
-bool is_address(const std::string& host) {
-    std::array<std::uint8_t, 16> address{};
-    return inet_pton(AF_INET, host.c_str(), address.data()) == 1 ||
-           inet_pton(AF_INET6, host.c_str(), address.data()) == 1;
-}
 
 } // namespace
 
-void TlsSocketCalls::FreeContext::operator()(SSL_CTX* context) const noexcept {
-    SSL_CTX_free(context);
-}
-void TlsSocketCalls::FreeSession::operator()(SSL* session) const noexcept {
-    SSL_free(session);
-}
-void TlsSocketCalls::FreeMethod::operator()(BIO_METHOD* method) const noexcept {
-    BIO_meth_free(method);
-}
-
 TlsSocketCalls::TlsSocketCalls(std::string collector, const std::string& host,
-                               const TlsOptions& options, LogLine log, SocketCalls& below)
-    : collector_(std::move(collector)),
-      log_(std::move(log)),
-      below_(below),
-      method_(BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "parshall's socket")),
-      context_(SSL_CTX_new(TLS_client_method())) {
-    if (!method_ || !context_) {
-        refuse("OpenSSL cannot be set up: " + reason());
-    }
-    BIO_meth_set_write(method_.get(), bio_write);
-    BIO_meth_set_read(method_.get(), bio_read);
-    BIO_meth_set_ctrl(method_.get(), bio_control);
-    SSL_CTX_set_min_proto_version(context_.get(), TLS1_2_VERSION);
-    SSL_CTX_set_verify(context_.get(), SSL_VERIFY_PEER, nullptr);
-    SSL_CTX_set_mode(context_.get(),
-                     SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
-    // tickets are only looked at: they are the first sign of a collector that goes on
-    SSL_CTX_set_session_cache_mode(context_.get(),
-                                   SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL_STORE);
-    SSL_CTX_sess_set_new_cb(context_.get(), ticket_came);
-    load_credentials(options);
-    expect_name(options.name.empty() ? host : options.name);
-}
+                               const TlsOptions& options, LogLine log,
+                               std::shared_ptr<SocketCalls> below)
+    : below_(std::move(below)),
+      session_(TlsSession::Carrier::stream, std::move(collector), host, options, std::move(log),
+               *below_) {}
 
-TlsSocketCalls::~TlsSocketCalls() = default;
-
-void TlsSocketCalls::load_credentials(const TlsOptions& options) {
-    ERR_clear_error();
-    if (SSL_CTX_load_verify_locations(context_.get(), required(options.ca, "ca").c_str(),
-                                      nullptr) != 1) {
-        refuse("the certificate authority '" + options.ca + "' cannot be used (" + reason() +
-               "); name a PEM file with the collector's authority");
-    }
-    if (SSL_CTX_use_certificate_chain_file(
-            context_.get(), required(options.certificate, "certificate").c_str()) != 1) {
-        refuse("the certificate '" + options.certificate + "' cannot be used (" + reason() +
-               "); name a PEM file with this probe's certificate, then those that signed it");
-    }
-    struct stat status {};
-    if (::stat(required(options.key, "key").c_str(), &status) != 0) {
-        refuse("the key '" + options.key + "' cannot be read: " + std::strerror(errno));
-    }
-    if ((status.st_mode & (S_IRWXG | S_IRWXO)) != 0) {
-        refuse("the key '" + options.key + "' is open to others; run: chmod 600 " + options.key);
-    }
-    if (SSL_CTX_use_PrivateKey_file(context_.get(), options.key.c_str(), SSL_FILETYPE_PEM) != 1 ||
-        SSL_CTX_check_private_key(context_.get()) != 1) {
-        refuse("the key '" + options.key + "' is not that of '" + options.certificate + "' (" +
-               reason() + "); name the PEM file made with it");
-    }
-    const ASN1_TIME* expiry = X509_get0_notAfter(SSL_CTX_get0_certificate(context_.get()));
-    std::time_t soon = std::time(nullptr) + kExpiryWarning;
-    if (X509_cmp_current_time(expiry) < 0) {
-        refuse("the certificate '" + options.certificate + "' has expired; put a new one there");
-    }
-    if (X509_cmp_time(expiry, &soon) < 0 && log_) {
-        log_("warning: the certificate '" + options.certificate + "' expires within 30 days");
-    }
-}
-
-void TlsSocketCalls::expect_name(const std::string& name) {
-    X509_VERIFY_PARAM* expected = SSL_CTX_get0_param(context_.get());
-    X509_VERIFY_PARAM_set_hostflags(expected, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
-    const int set = is_address(name)
-                        ? X509_VERIFY_PARAM_set1_ip_asc(expected, name.c_str())
-                        : X509_VERIFY_PARAM_set1_host(expected, name.c_str(), name.size());
-    if (set != 1) {
-        refuse("'" + name + "' is no name that a certificate can have; write tls: {name: ...}");
-    }
-}
-
-int TlsSocketCalls::open(int family, int type) noexcept {
-    return below_.open(family, type);
+int TlsSocketCalls::open(int family, int type, int protocol) noexcept {
+    return below_->open(family, type, protocol);
 }
 
 int TlsSocketCalls::connect(int fd, const SocketAddress& address) noexcept {
     connect_error_ = 0;
-    session_.reset();
-    return below_.connect(fd, address);
-}
-
-bool TlsSocketCalls::start_session(int fd) noexcept {
-    session_.reset(SSL_new(context_.get()));
-    BIO* bio = BIO_new(method_.get());
-    if (!session_ || bio == nullptr) {
-        session_.reset();
-        BIO_free(bio);
-        return false;
-    }
-    BIO_set_data(bio, this);
-    BIO_set_init(bio, 1);
-    SSL_set_bio(session_.get(), bio, bio); // takes it
-    SSL_set_app_data(session_.get(), this);
-    SSL_set_connect_state(session_.get());
-    if (char* host = X509_VERIFY_PARAM_get0_host(SSL_get0_param(session_.get()), 0)) {
-        // SSL_set_tlsext_host_name is a macro with a cast of its own
-        SSL_ctrl(session_.get(), SSL_CTRL_SET_TLSEXT_HOSTNAME, TLSEXT_NAMETYPE_host_name, host);
-    }
-    fd_ = fd;
-    bio_error_ = 0;
     written_ = 0;
     looks_ = 0;
-    ticket_ = false;
-    return true;
+    session_.end();
+    return below_->connect(fd, address);
 }
 
 int TlsSocketCalls::writable(int fd) noexcept {
-    const int ready = below_.writable(fd);
-    if (ready <= 0 || connect_error_ != 0) {
-        return ready;
-    }
-    if (!session_) {
-        const int result = below_.get_option(fd, SOL_SOCKET, SO_ERROR, connect_error_);
+    const int ready = below_->writable(fd);
+    if (ready <= 0 || connect_error_ != 0) return ready;
+    if (!session_.started()) {
+        const int result = below_->get_option(fd, SOL_SOCKET, SO_ERROR, connect_error_);
         connect_error_ = result < 0 ? -result : connect_error_;
-        if (connect_error_ == 0 && !start_session(fd)) {
-            connect_error_ = ENOMEM;
-        }
-        if (connect_error_ != 0) {
-            return 1;
-        }
+        if (connect_error_ == 0) connect_error_ = -session_.start(fd);
+        if (connect_error_ != 0) return 1;
     }
-    ERR_clear_error();
-    const int done = SSL_do_handshake(session_.get());
-    if (done == 1) {
-        say(std::string(SSL_get_version(session_.get())) + ", the collector is who it should be");
-        return 1;
-    }
-    const std::int64_t error = error_of(done);
-    if (error == -EAGAIN) {
-        return 0;
-    }
-    connect_error_ = static_cast<int>(-error);
+    const int error = session_.handshake();
+    if (error == -EAGAIN) return 0;
+    connect_error_ = -error;
     return 1;
 }
 
-/// -errno for a call that gave `result`; what OpenSSL itself does not like is EPROTO, and said.
-std::int64_t TlsSocketCalls::error_of(int result) noexcept {
-    switch (SSL_get_error(session_.get(), result)) {
-        case SSL_ERROR_WANT_READ:
-        case SSL_ERROR_WANT_WRITE:
-            return -EAGAIN;
-        case SSL_ERROR_ZERO_RETURN: // close_notify
-            return -ECONNRESET;
-        case SSL_ERROR_SYSCALL:
-            return bio_error_ != 0 ? -bio_error_ : -ECONNRESET;
-        default:
-            say_refusal();
-            return -EPROTO;
-    }
-}
-
 std::int64_t TlsSocketCalls::send(int /*fd*/, Bytes octets) noexcept {
-    if (!session_ || octets.empty()) {
-        return session_ ? 0 : -ENOTCONN;
-    }
-    ERR_clear_error();
-    const int sent = SSL_write(session_.get(), octets.data(),
-                               static_cast<int>(std::min<std::size_t>(octets.size(), INT_MAX)));
-    if (sent > 0) {
-        written_ += static_cast<std::uint64_t>(sent);
-        return sent;
-    }
-    return error_of(sent);
+    const std::int64_t sent = session_.write(octets);
+    if (sent > 0) written_ += static_cast<std::uint64_t>(sent);
+    return sent;
 }
 
 std::int64_t TlsSocketCalls::receive(int /*fd*/, std::span<std::uint8_t> into) noexcept {
-    if (!session_) {
-        return -ENOTCONN;
-    }
-    ERR_clear_error();
-    const int received = SSL_read(session_.get(), into.data(),
-                                  static_cast<int>(std::min<std::size_t>(into.size(), INT_MAX)));
-    if (received > 0) {
-        return received;
-    }
-    if (SSL_get_error(session_.get(), received) == SSL_ERROR_ZERO_RETURN) {
-        return 0;
-    }
-    const std::int64_t error = error_of(received);
-    looks_ += error == -EAGAIN ? 1U : 0U;
-    return error;
+    const std::int64_t received = session_.read(into);
+    looks_ += received == -EAGAIN ? 1U : 0U;
+    return received;
 }
 
 int TlsSocketCalls::set_option(int fd, int level, int option, int value) noexcept {
-    return below_.set_option(fd, level, option, value);
+    return below_->set_option(fd, level, option, value);
 }
 
 int TlsSocketCalls::get_option(int fd, int level, int option, int& value) noexcept {
@@ -255,94 +68,24 @@ int TlsSocketCalls::get_option(int fd, int level, int option, int& value) noexce
         value = connect_error_;
         return 0;
     }
-    return below_.get_option(fd, level, option, value);
+    return below_->get_option(fd, level, option, value);
 }
 
 bool TlsSocketCalls::confirmed() const noexcept {
-    return ticket_ || looks_ >= kLooksUntilTrusted || SSL_version(session_.get()) < TLS1_3_VERSION;
+    return session_.ticket_came() || looks_ >= kLooksUntilTrusted || !session_.version_1_3();
 }
 
 int TlsSocketCalls::unacknowledged(int fd, int& octets) noexcept {
-    if (session_ && !confirmed()) {
+    if (session_.started() && !confirmed()) {
         octets = static_cast<int>(std::min<std::uint64_t>(written_, INT_MAX));
         return 0;
     }
-    return below_.unacknowledged(fd, octets);
+    return below_->unacknowledged(fd, octets);
 }
 
 void TlsSocketCalls::close(int fd) noexcept {
-    if (session_ && connect_error_ == 0 && SSL_is_init_finished(session_.get()) != 0) {
-        ERR_clear_error();
-        static_cast<void>(
-            SSL_shutdown(session_.get())); // our close_notify; nobody waits for theirs
-    }
-    session_.reset();
-    fd_ = -1;
-    below_.close(fd);
-}
-
-int TlsSocketCalls::bio_write(BIO* bio, const char* octets, int count) noexcept {
-    auto& self = *static_cast<TlsSocketCalls*>(BIO_get_data(bio));
-    BIO_clear_retry_flags(bio);
-    const std::int64_t sent =
-        self.below_.send(self.fd_, {reinterpret_cast<const std::uint8_t*>(octets),
-                                    static_cast<std::size_t>(std::max(count, 0))});
-    if (sent >= 0) {
-        return static_cast<int>(sent);
-    }
-    self.bio_error_ = static_cast<int>(-sent);
-    if (sent == -EAGAIN || sent == -EINTR || sent == -ENOBUFS || sent == -ENOMEM) {
-        BIO_set_retry_write(bio);
-    }
-    return -1;
-}
-
-int TlsSocketCalls::bio_read(BIO* bio, char* into, int count) noexcept {
-    auto& self = *static_cast<TlsSocketCalls*>(BIO_get_data(bio));
-    BIO_clear_retry_flags(bio);
-    const std::int64_t received = self.below_.receive(
-        self.fd_,
-        {reinterpret_cast<std::uint8_t*>(into), static_cast<std::size_t>(std::max(count, 0))});
-    if (received > 0) {
-        return static_cast<int>(received);
-    }
-    self.bio_error_ = received == 0 ? ECONNRESET : static_cast<int>(-received);
-    if (received == -EAGAIN || received == -EINTR) {
-        BIO_set_retry_read(bio);
-    }
-    return received == 0 ? 0 : -1;
-}
-
-long TlsSocketCalls::bio_control(BIO* /*bio*/, int command, long /*number*/,
-                                 void* /*pointer*/) noexcept {
-    return command == BIO_CTRL_FLUSH ? 1 : 0;
-}
-
-int TlsSocketCalls::ticket_came(SSL* session, SSL_SESSION* /*ticket*/) noexcept {
-    static_cast<TlsSocketCalls*>(SSL_get_app_data(session))->ticket_ = true;
-    return 0; // not kept
-}
-
-void TlsSocketCalls::say_refusal() noexcept {
-    try {
-        const long verdict = SSL_get_verify_result(session_.get());
-        say(verdict != X509_V_OK ? std::string("its certificate is refused: ") +
-                                       X509_verify_cert_error_string(verdict)
-                                 : "TLS fails: " + reason());
-    } catch (...) { // without memory for a line there is no line: the counter has it
-    }
-}
-
-/// A line whenever it differs from the one before.
-void TlsSocketCalls::say(const std::string& line) noexcept {
-    if (line == said_ || !log_) {
-        return;
-    }
-    try {
-        said_ = line;
-        log_("collector " + collector_ + ": " + line);
-    } catch (...) { // as above
-    }
+    session_.end();
+    below_->close(fd);
 }
 
 } // namespace probe

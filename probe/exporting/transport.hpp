@@ -8,6 +8,7 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 
 #include "probe/exporting/session_ledger.hpp"
 #include "probe/packet/packet_batch.hpp"
@@ -20,6 +21,12 @@ enum class SendVerdict : std::uint8_t {
     too_large,   ///< nothing was sent; pack again to max_message_octets(), which shrank
     transient_error, ///< nothing was sent; the same records may be tried again a little later
     session_lost,    ///< the transport session is over; step() opens a new one when it is time
+};
+
+/// Reported as sent, and now known not to arrive.
+struct FailedMessage {
+    std::uint64_t number = 0; ///< how many were sent before it in the session
+    bool expired = false;     ///< given up because its time was over, not because the session broke
 };
 
 class Transport {
@@ -48,8 +55,23 @@ class Transport {
 
     [[nodiscard]] virtual const std::array<std::uint64_t, kSendErrors>& errors() const noexcept = 0;
 
+    /// The next message of the current or last session that failed, each once (SCTP); nothing where
+    /// that is not known of single messages. Those of a session come before sessions() changes.
+    [[nodiscard]] virtual std::optional<FailedMessage> take_failed() noexcept {
+        return std::nullopt;
+    }
+
+    /// Gives the session up: what has not arrived will not, and is told as above. close() follows.
+    virtual void abort() noexcept {}
+
     /// Ends the session in order; the kernel still delivers what it has. No session after it.
     virtual void close() noexcept = 0;
+
+    /// The same where the peer has its part in it: false as long as that is not over.
+    [[nodiscard]] virtual bool finish(TimeNs /*now*/) noexcept {
+        close();
+        return true;
+    }
 };
 
 } // namespace probe

@@ -134,7 +134,7 @@ TEST_CASE("every key reaches its option", "[config]") {
     CHECK(fs::path(config.metering.template_files[1]).filename() == "wide.yaml");
 
     const ExportOptions& exporting = config.exporting;
-    REQUIRE(exporting.collectors.size() == 4);
+    REQUIRE(exporting.collectors.size() == 6);
     const CollectorOptions& tls = exporting.collectors[3];
     CHECK(tls.transport == TransportKind::tls);
     CHECK(tls.port == 4740);
@@ -142,6 +142,19 @@ TEST_CASE("every key reaches its option", "[config]") {
     CHECK(tls.tls.certificate == "probe.pem");
     CHECK(tls.tls.key == "probe.key");
     CHECK(tls.tls.name == "flows.example");
+    CHECK(tls.socket.source == "2001:db8::1");
+    CHECK(tls.socket.device == "eth0");
+    CHECK(tls.socket.dscp == 8);
+    CHECK(tls.socket.hop_limit == 3);
+    const CollectorOptions& sctp = exporting.collectors[4];
+    CHECK(sctp.transport == TransportKind::sctp);
+    CHECK(sctp.sctp.encapsulation == 9899);
+    CHECK(sctp.sctp.lifetime == 2 * kNsPerSecond);
+    CHECK(sctp.sctp.stream_per_template);
+    CHECK_FALSE(sctp.socket.dscp);
+    CHECK(exporting.collectors[5].transport == TransportKind::dtls);
+    CHECK(exporting.collectors[5].port == 4740);
+    CHECK(exporting.collectors[5].tls.rehandshake == 600 * kNsPerSecond);
     CHECK(exporting.options_records == false);
     CHECK(exporting.options_interval == 300 * kNsPerSecond);
     CHECK(exporting.collectors[1].host == "2001:db8::7");
@@ -151,6 +164,7 @@ TEST_CASE("every key reaches its option", "[config]") {
     CHECK(exporting.queue_octets == 64U * 1024 * 1024);
     CHECK(exporting.reconnect_min == 500 * kNsPerMs);
     CHECK(exporting.reconnect_max == 30 * kNsPerSecond);
+    CHECK(exporting.peer_timeout == 9 * kNsPerSecond);
     CHECK(exporting.udp_payload == 1200);
     CHECK(exporting.shutdown == 2 * kNsPerSecond);
 
@@ -170,6 +184,19 @@ TEST_CASE("empty sections and no file at all both mean the defaults", "[config]"
     CHECK(config.lcores.workers.empty());
     REQUIRE(config.metering.template_files.size() == 1);
     CHECK(fs::path(config.metering.template_files[0]).filename() == "default.yaml");
+}
+
+TEST_CASE("by default no connection is tried more often than once a minute", "[config][rfc7011]") {
+    const ExportOptions options;
+    CHECK(options.reconnect_min >= 60 * kNsPerSecond);
+    CHECK(options.reconnect_max >= options.reconnect_min);
+}
+
+TEST_CASE("of the two reconnect delays one may be left out", "[config]") {
+    const TemporaryFile shorter("exporting:\n  reconnect_max: 5s\n");
+    CHECK(load_probe_config(shorter.path()).exporting.reconnect_min == 5 * kNsPerSecond);
+    const TemporaryFile longer("exporting:\n  reconnect_min: 5m\n");
+    CHECK(load_probe_config(longer.path()).exporting.reconnect_max == 300 * kNsPerSecond);
 }
 
 TEST_CASE("one collector or one template may be written without brackets", "[config]") {

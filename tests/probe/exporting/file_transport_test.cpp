@@ -63,8 +63,8 @@ strict::Decoder decode(const std::string& path) {
 
 struct FileSession {
     explicit FileSession(const std::string& path)
-        : session({.url = path, .transport = {}, .host = {}, .port = 0, .tls = {}, .path = path},
-                  {}, kDomain, templates(), std::make_unique<FileTransport>(path, path, nullptr)) {}
+        : session(collector_named(path), {}, kDomain, templates(),
+                  std::make_unique<FileTransport>(path, path, nullptr)) {}
     void append(std::uint64_t first, std::uint64_t count) {
         for (std::uint64_t number = first; number < first + count; ++number) {
             session.append(0, ipv4_record(number), {1, 10}, now);

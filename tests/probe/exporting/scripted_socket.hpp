@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <deque>
 #include <map>
+#include <memory>
 #include <vector>
 
 #include "probe/exporting/socket_calls.hpp"
@@ -15,7 +16,7 @@ namespace exporting_test {
 /// Nothing behind it: every call succeeds unless the script says otherwise.
 class ScriptedSocket final : public probe::SocketCalls {
   public:
-    int open(int, int) noexcept override { return opened++ < 0 ? -EMFILE : 1000; }
+    int open(int, int, int) noexcept override { return opened++ < 0 ? -EMFILE : 1000; }
     int connect(int, const probe::SocketAddress&) noexcept override { return pop(connects, 0); }
     int writable(int) noexcept override { return connection_decided ? 1 : 0; }
     std::int64_t send(int, probe::Bytes octets) noexcept override {
@@ -65,5 +66,10 @@ class ScriptedSocket final : public probe::SocketCalls {
         return result;
     }
 };
+
+/// For a transport whose calls outlive it.
+inline std::shared_ptr<probe::SocketCalls> borrowed(probe::SocketCalls& calls) {
+    return {std::shared_ptr<void>(), &calls};
+}
 
 } // namespace exporting_test

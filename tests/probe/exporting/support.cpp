@@ -82,11 +82,16 @@ probe::SendVerdict ScriptedTransport::send(probe::Bytes message, probe::TimeNs) 
     return verdict;
 }
 
+probe::CollectorOptions collector_named(const std::string& url) {
+    probe::CollectorOptions collector;
+    collector.url = url;
+    return collector;
+}
+
 Bench::Bench(probe::ExportOptions options, std::uint32_t first_sequence,
              probe::OptionsRecords* options_records)
-    : session({.url = "test", .transport = {}, .host = {}, .port = 0, .tls = {}, .path = {}},
-              options, kDomain, templates(), std::make_unique<ScriptedTransport>(wire),
-              options_records, first_sequence) {}
+    : session(collector_named("test"), options, kDomain, templates(),
+              std::make_unique<ScriptedTransport>(wire), options_records, first_sequence) {}
 
 void Bench::append(std::uint64_t first, std::uint64_t count) {
     for (std::uint64_t number = first; number < first + count; ++number) {

@@ -28,6 +28,8 @@ inline constexpr probe::TimeNs kStart = 1'795'309'323 * probe::kNsPerSecond;
 [[nodiscard]] Octets ipv4_record(std::uint64_t number);
 [[nodiscard]] Octets ipv6_record(std::uint64_t number);
 
+[[nodiscard]] probe::CollectorOptions collector_named(const std::string& url);
+
 /// packetDeltaCount of every record, in order of arrival.
 [[nodiscard]] std::vector<std::uint64_t> numbers(const strict::Decoder& decoder);
 [[nodiscard]] std::vector<std::uint64_t> counting(std::uint64_t first, std::uint64_t count);

@@ -26,7 +26,7 @@ struct Scripted {
     Scripted()
         : transport(
               "tcp://x", "127.0.0.1", 4739, ReconnectDelay(kNsPerSecond, 60 * kNsPerSecond, 1),
-              [this](const std::string& line) { log.push_back(line); }, socket) {
+              [this](const std::string& line) { log.push_back(line); }, borrowed(socket)) {
         socket.answers[{SOL_SOCKET, SO_ERROR}] = 0;
     }
     ScriptedSocket socket;
@@ -37,13 +37,7 @@ struct Scripted {
 /// A session to a real socket. The kernel works in real time, the session in virtual time.
 struct Live {
     explicit Live(std::uint16_t port, probe::ExportOptions options = {})
-        : session({.url = "tcp://loopback",
-                   .transport = {},
-                   .host = {},
-                   .port = 0,
-                   .tls = {},
-                   .path = {}},
-                  options, kDomain, templates(),
+        : session(collector_named("tcp://loopback"), options, kDomain, templates(),
                   std::make_unique<TcpTransport>(
                       "tcp://loopback", "127.0.0.1", port,
                       ReconnectDelay(kNsPerSecond, 60 * kNsPerSecond, 1),
@@ -96,17 +90,17 @@ strict::Decoder decode(const Octets& stream) {
 
 } // namespace
 
-TEST_CASE("reconnect delays double between their bounds, shorter by up to a quarter", "[tcp]") {
+TEST_CASE("reconnect delays double between their bounds, longer by up to a quarter", "[tcp]") {
     ReconnectDelay delay(kNsPerSecond, 10 * kNsPerSecond, 42);
     ReconnectDelay same(kNsPerSecond, 10 * kNsPerSecond, 42);
     for (const probe::TimeNs seconds : {1U, 2U, 4U, 8U, 10U, 10U}) {
         const probe::TimeNs wait = delay.next();
-        CHECK(wait <= seconds * kNsPerSecond);
-        CHECK(wait >= seconds * kNsPerSecond * 3 / 4);
+        CHECK(wait >= seconds * kNsPerSecond);
+        CHECK(wait <= seconds * kNsPerSecond * 5 / 4);
         CHECK(wait == same.next());
     }
     delay.reset();
-    CHECK(delay.next() <= kNsPerSecond);
+    CHECK(delay.next() <= kNsPerSecond * 5 / 4);
     CHECK(ReconnectDelay(kNsPerSecond, 10 * kNsPerSecond, 1).next() !=
           ReconnectDelay(kNsPerSecond, 10 * kNsPerSecond, 2).next());
 }
@@ -118,8 +112,8 @@ TEST_CASE("refused connections are tried less and less often", "[tcp]") {
         CHECK_FALSE(tcp.transport.step(kStart + ms * kNsPerMs));
     }
     // 1 + 2 + 4 + ... + 60 s: seven attempts in the first two minutes, then about one a minute.
-    CHECK(tcp.socket.opened >= 15);
-    CHECK(tcp.socket.opened <= 20);
+    CHECK(tcp.socket.opened >= 13);
+    CHECK(tcp.socket.opened <= 17);
     CHECK(tcp.socket.closed == tcp.socket.opened);
     CHECK(tcp.log.size() == 1);
 }
@@ -170,7 +164,8 @@ TEST_CASE("of a torn message nothing counts as unacknowledged, it goes again who
     tcp.socket.sends = {-EPIPE};
     CHECK(tcp.transport.send(message, kStart) == SendVerdict::session_lost);
     CHECK(tcp.transport.unacknowledged_octets() == 30);
-    CHECK(tcp.transport.step(kStart + kNsPerSecond));
+    CHECK_FALSE(tcp.transport.step(kStart + kNsPerSecond - 1));
+    CHECK(tcp.transport.step(kStart + kNsPerSecond * 5 / 4));
     CHECK(tcp.transport.sessions() == 2);
     tcp.socket.stream.clear();
     CHECK(tcp.transport.send(message, kStart) == SendVerdict::sent);

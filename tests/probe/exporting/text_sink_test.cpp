@@ -41,7 +41,10 @@ struct TemporaryFile {
 };
 
 probe::CollectorOptions to(TransportKind kind, const std::string& path) {
-    return {.url = path, .transport = kind, .host = {}, .port = 0, .tls = {}, .path = path};
+    probe::CollectorOptions options;
+    options.url = options.path = path;
+    options.transport = kind;
+    return options;
 }
 
 ipfix::TemplateRecord make_template(std::uint16_t id, const std::vector<std::string>& names) {

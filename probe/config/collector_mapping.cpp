@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "probe/config/collector_mapping.hpp"
+
+#include <arpa/inet.h>
+#include <fmt/core.h>
+#include <net/if.h>
+
+#include <array>
+#include <string>
+
+#include "probe/config/collector_url.hpp"
+#include "probe/config/yaml_values.hpp"
+
+namespace probe {
+namespace {
+
+using ipfix::YamlNode;
+
+constexpr std::uint64_t kDscpMax = 63;
+constexpr DurationLimits kRehandshakeLimits = {kNsPerSecond, 168 * kNsPerHour};
+constexpr DurationLimits kLifetimeLimits = {kNsPerMs, kNsPerHour};
+
+void read_tls(const YamlNode& tls, CollectorOptions& collector) {
+    if (!has_certificates(collector.transport)) {
+        throw tls.error("only collectors at tls:// and dtls:// have this key");
+    }
+    tls.check_keys({"ca", "certificate", "key", "name", "rehandshake"});
+    const auto take = [&tls](std::string_view key, std::string& value) {
+        when(tls, key, [&](const YamlNode& text) { value = text.as_string(); });
+    };
+    take("ca", collector.tls.ca);
+    take("certificate", collector.tls.certificate);
+    take("key", collector.tls.key);
+    take("name", collector.tls.name);
+    if (const auto node = tls.find("rehandshake");
+        node && collector.transport != TransportKind::dtls) {
+        throw node->error("only collectors at dtls:// have this key");
+    }
+    take_duration(tls, "rehandshake", collector.tls.rehandshake, kRehandshakeLimits, true);
+}
+
+std::string read_source(const YamlNode& node) {
+    std::string address = node.as_string();
+    std::array<std::uint8_t, 16> octets{};
+    if (inet_pton(AF_INET, address.c_str(), octets.data()) != 1 &&
+        inet_pton(AF_INET6, address.c_str(), octets.data()) != 1) {
+        throw node.error(fmt::format(
+            "expected one of this machine's addresses, as 192.0.2.1, found '{}'", address));
+    }
+    return address;
+}
+
+std::string read_device(const YamlNode& node) {
+    std::string name = node.as_string();
+    if (name.size() >= IFNAMSIZ) {
+        throw node.error(fmt::format("an interface's name has at most {} characters, found '{}'",
+                                     IFNAMSIZ - 1, name));
+    }
+    return name;
+}
+
+void read_socket(const YamlNode& item, CollectorOptions& collector) {
+    for (const char* key : {"source", "device", "dscp", "hop_limit"}) {
+        if (const auto node = item.find(key); node && !to_network(collector.transport)) {
+            throw node->error("only collectors on the network have this key");
+        }
+    }
+    SocketOptions& options = collector.socket;
+    when(item, "source", [&](const YamlNode& node) { options.source = read_source(node); });
+    when(item, "device", [&](const YamlNode& node) { options.device = read_device(node); });
+    when(item, "dscp", [&](const YamlNode& node) {
+        options.dscp = static_cast<std::uint8_t>(node.as_uint(0, kDscpMax));
+    });
+    when(item, "hop_limit", [&](const YamlNode& node) {
+        options.hop_limit = static_cast<std::uint8_t>(node.as_uint(1, UINT8_MAX));
+    });
+}
+
+void read_sctp(const YamlNode& sctp, CollectorOptions& collector) {
+    if (collector.transport != TransportKind::sctp) {
+        throw sctp.error("only collectors at sctp:// have this key");
+    }
+    sctp.check_keys({"encapsulation", "lifetime", "stream_per_template"});
+    take_uint(sctp, "encapsulation", collector.sctp.encapsulation, 1);
+    take_duration(sctp, "lifetime", collector.sctp.lifetime, kLifetimeLimits, true);
+    when(sctp, "stream_per_template",
+         [&](const YamlNode& node) { collector.sctp.stream_per_template = node.as_bool(); });
+}
+
+} // namespace
+
+CollectorOptions read_collector(const YamlNode& item) {
+    if (!item.is_map()) {
+        return parse_collector_url(item.as_string());
+    }
+    item.check_keys({"url", "tls", "source", "device", "dscp", "hop_limit", "sctp"});
+    CollectorOptions collector = parse_collector_url(item.at("url").as_string());
+    when(item, "tls", [&](const YamlNode& tls) { read_tls(tls, collector); });
+    read_socket(item, collector);
+    when(item, "sctp", [&](const YamlNode& sctp) { read_sctp(sctp, collector); });
+    return collector;
+}
+
+} // namespace probe
