@@ -20,9 +20,9 @@ int main(int arguments, char** argument) {
                                              "pattern", "parser", "host"};
             const probe::ApplicationLabel label = probe::test::label_of(flow, *rules);
             const probe::ApplicationEntry* entry = rules->find(label.id);
-            std::printf("%s %u %s %u %u %s %s %s\n", flow.source.c_str(), flow.source_port,
-                        flow.destination.c_str(), flow.destination_port, flow.protocol,
-                        entry != nullptr ? entry->name.c_str() : "-",
+            std::printf("%s: %s %u %s %u %u %s %s %s\n", argument[i], flow.source.c_str(),
+                        flow.source_port, flow.destination.c_str(), flow.destination_port,
+                        flow.protocol, entry != nullptr ? entry->name.c_str() : "-",
                         kSources[static_cast<std::size_t>(label.source)],
                         std::string(protocol_name(flow.found->protocol)).c_str());
         }
