@@ -26,6 +26,7 @@ struct Options {
     std::string templates;         ///< folder of the shipped template sets
     int worker_cpu = -1;           ///< -1: the last CPU of the process
     int helper_cpu = -1;           ///< -1: the first one
+    bool cpu_time = false;         ///< count the thread's CPU time instead of time on the wall
     bool no_huge = false;          ///< 4 KB pages even where there are hugepages
 };
 

@@ -78,6 +78,8 @@ Options parse(int argc, char** argv) {
     app.add_option("--templates", options.templates, "folder with the shipped template sets");
     app.add_option("--worker-cpu", options.worker_cpu, "CPU of the worker");
     app.add_option("--helper-cpu", options.helper_cpu, "CPU of source, sweep or collector threads");
+    app.add_flag("--cpu-time", options.cpu_time,
+                 "count a thread's CPU time, where others use the machine too");
     app.add_flag("--no-huge", options.no_huge, "4 KB pages even where hugepages are free");
     try {
         app.parse(argc, argv);
@@ -104,6 +106,7 @@ int run(int argc, char** argv) {
     Context context;
     context.options = parse(argc, argv);
     Options& options = context.options;
+    measure_cpu_time(options.cpu_time);
     context.measuring = {.runs = options.runs, .seconds = options.seconds};
     for (int i = 0; i < argc; ++i) {
         const std::string word = argv[i];

@@ -8,6 +8,8 @@
 #include <string>
 #include <vector>
 
+#include "probe/packet/packet_batch.hpp"
+
 namespace bench {
 
 struct Figure {
@@ -21,11 +23,16 @@ struct Contestant {
     std::string name;
     /// Works through so many bursts; returns how many packets those were.
     std::function<std::uint64_t(std::uint64_t bursts)> run;
-    /// Wall time so far, in ns, that is not the contestant's own; may be empty.
+    /// Time so far (work_ns), that is not the contestant's own; may be empty.
     std::function<double()> excluded_ns;
     std::vector<double> ns_per_packet; ///< one value a run
     std::vector<double> with_excluded; ///< the same with the excluded time
 };
+
+/// The clock of all measuring of one thread's work: the monotonic one, or the thread's CPU time, in
+/// which what other programs do on the same CPU does not count (their traffic in caches does).
+[[nodiscard]] probe::TimeNs work_ns() noexcept;
+void measure_cpu_time(bool yes) noexcept; ///< before anything is measured
 
 struct MeasureOptions {
     int runs = 5;

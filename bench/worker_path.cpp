@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "bench/measure.hpp"
+
 namespace bench {
 
 using probe::IpFamily;
@@ -53,9 +55,9 @@ std::uint32_t WorkerPath::step() noexcept {
 }
 
 void WorkerPath::sweep() noexcept {
-    const TimeNs began = probe::monotonic_ns();
+    const TimeNs began = work_ns();
     housekeeping_.step(now_);
-    sweep_ns_ += static_cast<double>(probe::monotonic_ns() - began);
+    sweep_ns_ += static_cast<double>(work_ns() - began);
 }
 
 void WorkerPath::fill(std::uint64_t packets, TimeNs span) {

@@ -63,8 +63,10 @@ std::uint32_t flow_index_memory_mb(const MeteringPlan& plan, const MeteringOptio
     for (const IpFamily family : {IpFamily::ipv4, IpFamily::ipv6}) {
         const LanePlan& lane = plan.lane(family);
         if (lane.used()) {
-            octets += workers * FlowIndex::memory_octets(shares[static_cast<std::size_t>(family)],
-                                                         lane.key_octets());
+            octets +=
+                workers * FlowIndex::memory_octets(
+                              FlowIndex::entries_beside(shares[static_cast<std::size_t>(family)]),
+                              lane.key_octets());
         }
     }
     return static_cast<std::uint32_t>((octets + octets / 8) >> 20) + kSpareMb;

@@ -48,7 +48,7 @@ std::int32_t slot_of(const void* data) noexcept {
 
 FlowIndex::FlowIndex(const std::string& name, std::size_t entries, std::size_t key_octets,
                      int socket)
-    : slots_(std::max<std::size_t>(entries, 1)) {
+    : entries_max_(entries) {
     const std::size_t positions = entries_for(std::max(entries, kEntriesMin));
     rte_hash_parameters parameters{};
     parameters.name = name.c_str();
@@ -64,10 +64,13 @@ FlowIndex::FlowIndex(const std::string& name, std::size_t entries, std::size_t k
                                  "); lower metering.flows_max, or give DPDK more memory (-m, or "
                                  "/proc/sys/vm/nr_hugepages)");
     }
-    free_slots_.resize(slots_);
-    for (std::size_t i = 0; i < slots_; ++i) { // slot 0 on top
-        free_slots_[i] = static_cast<std::int32_t>(slots_ - 1 - i);
-    }
+}
+
+std::size_t FlowIndex::entries_beside(std::size_t flows_max) noexcept {
+    // Buckets of small tables are few, so their share varies; those have room for every flow.
+    constexpr std::size_t kAlways = 1024;
+    constexpr std::size_t kOneIn = 16;
+    return std::min(flows_max, std::max(kAlways, flows_max / kOneIn));
 }
 
 void FlowIndex::lookup_burst(const void* const* keys, const std::uint32_t* signatures,
@@ -86,21 +89,18 @@ void FlowIndex::lookup_burst(const void* const* keys, const std::uint32_t* signa
     }
 }
 
-std::int32_t FlowIndex::insert(const void* key, std::uint32_t signature) noexcept {
-    if (free_slots_.empty()) {
-        return kNoSlot;
+bool FlowIndex::insert(const void* key, std::uint32_t signature, std::int32_t slot) noexcept {
+    if (flows_ >= entries_max_ ||
+        rte_hash_add_key_with_hash_data(table_.get(), key, signature, data_of(slot)) != 0) {
+        return false;
     }
-    const std::int32_t slot = free_slots_.back();
-    if (rte_hash_add_key_with_hash_data(table_.get(), key, signature, data_of(slot)) != 0) {
-        return kNoSlot;
-    }
-    free_slots_.pop_back();
-    return slot;
+    ++flows_;
+    return true;
 }
 
-void FlowIndex::erase(const void* key, std::uint32_t signature, std::int32_t slot) noexcept {
+void FlowIndex::erase(const void* key, std::uint32_t signature) noexcept {
     if (rte_hash_del_key_with_hash(table_.get(), key, signature) >= 0) {
-        free_slots_.push_back(slot); // within the capacity that was taken at construction
+        --flows_;
     }
 }
 
@@ -110,8 +110,7 @@ std::size_t FlowIndex::memory_octets(std::size_t entries, std::size_t key_octets
     const std::size_t key_entry =
         (key_octets + 8 + 15) / 16 * 16; // struct rte_hash_key, KEY_ALIGNMENT
     const std::size_t free_ring = std::bit_ceil(positions + 1) * 4;
-    const std::size_t free_slots = entries * sizeof(std::int32_t);
-    return bucket_octets + positions * key_entry + free_ring + free_slots;
+    return bucket_octets + positions * key_entry + free_ring;
 }
 
 void FlowIndex::Free::operator()(rte_hash* table) const noexcept {

@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// From Flow Key to slot: the only user of rte_hash, and of DPDK's memory, in metering.
+// Flows that found their bucket of the front index full, and DPDK's memory: the only user of
+// rte_hash in metering.
 //
-// rte_hash keeps buckets of eight 16-bit tags and compares the whole key before it says yes. It is
-// created for one writer that is also the only reader (the owner worker): no lock, no deferred
-// reuse. Slots are our own, kept as rte_hash's data: its positions go round through all of its
-// memory, while here the slot freed last is taken first, so that a new flow's record is one that
-// is in the cache and the sweep walks no further than the most flows there ever were. Slots are
-// 0 .. slots()-1, independent of the hash key, so that the same packets get the same slots in
-// every run.
+// rte_hash keeps buckets of eight 16-bit tags, moves entries between two of them, and compares the
+// whole key before it says yes; its search for a place is bounded. It is created for one writer
+// that is also the only reader (the owner worker): no lock, no deferred reuse. Slots are the
+// table's, kept as rte_hash's data. With random keys less than one flow in a hundred is here even
+// when the table is full; there is room for one in sixteen.
 //
 // Needs an initialised EAL. Signatures are 32 bits of SipHash (siphash.hpp).
 #pragma once
@@ -16,7 +15,6 @@
 #include <cstdint>
 #include <memory>
 #include <string>
-#include <vector>
 
 struct rte_hash;
 
@@ -30,20 +28,22 @@ class FlowIndex {
     /// std::runtime_error.
     FlowIndex(const std::string& name, std::size_t entries, std::size_t key_octets, int socket);
 
+    /// How many flows of a table of `flows_max` it has to have room for.
+    [[nodiscard]] static std::size_t entries_beside(std::size_t flows_max) noexcept;
+
     /// Slot of each of the `count` (at most kBurstPackets) keys, kNoSlot where it is not in the
     /// index.
     void lookup_burst(const void* const* keys, const std::uint32_t* signatures, std::uint32_t count,
                       std::int32_t* slots) const noexcept;
 
-    /// Gives a slot to a key that is not in the index; kNoSlot when all are taken or rte_hash finds
-    /// no place within the bound of its search.
-    [[nodiscard]] std::int32_t insert(const void* key, std::uint32_t signature) noexcept;
+    /// Adds a key that is not in the index; false when it is full or rte_hash finds no place within
+    /// the bound of its search.
+    [[nodiscard]] bool insert(const void* key, std::uint32_t signature, std::int32_t slot) noexcept;
 
-    /// Frees the slot of a key that is in the index.
-    void erase(const void* key, std::uint32_t signature, std::int32_t slot) noexcept;
+    /// Takes out a key that is in the index.
+    void erase(const void* key, std::uint32_t signature) noexcept;
 
-    [[nodiscard]] std::size_t slots() const noexcept { return slots_; }
-    [[nodiscard]] std::size_t slots_free() const noexcept { return free_slots_.size(); }
+    [[nodiscard]] std::size_t flows() const noexcept { return flows_; }
 
     /// Octets that an index of this size takes, for the memory budget.
     [[nodiscard]] static std::size_t memory_octets(std::size_t entries,
@@ -55,8 +55,8 @@ class FlowIndex {
     };
 
     std::unique_ptr<rte_hash, Free> table_;
-    std::size_t slots_;
-    std::vector<std::int32_t> free_slots_; ///< a stack; its memory is taken at construction
+    std::size_t entries_max_;
+    std::size_t flows_ = 0;
 };
 
 /// Zeroed memory for a table's records: from DPDK's hugepages on the given socket where there are

@@ -13,12 +13,8 @@ namespace probe {
 
 namespace {
 
-/// How many neighbours an eviction looks at; bounds the work a packet can cause in a full table.
+/// How many slots are looked at where an eviction finds no flow near the new one in the index.
 constexpr std::size_t kEvictionCandidates = 4;
-
-/// Where these are all free (rte_hash has up to 18 % more slots than flows, small tables 64, and a
-/// sweep frees neighbours), it looks on for the next flow as far as this.
-constexpr std::size_t kEvictionSearch = 1024;
 
 /// Slots the sweep may be ahead of the owner.
 constexpr std::size_t kExpiryQueueSlots = 8192;
@@ -65,8 +61,10 @@ class FlowLaneOf final : public FlowLane {
             make_keys(burst, keyed);
             table_.hash_burst(keys_.data(), keyed, hashes_.data());
             if (table_.lookup_burst(hashes_.data(), keyed, slots_.data()) != 0) {
-                choose_victims(
-                    table_.resolve_burst(keys_.data(), hashes_.data(), keyed, slots_.data()));
+                const MissingKeys missing =
+                    table_.resolve_burst(keys_.data(), hashes_.data(), keyed, slots_.data());
+                ledger_.left_out_lookups.add(missing.asked);
+                choose_victims(missing.unknown, keyed);
             }
             account_burst(burst, keyed);
             if (application_ != nullptr) {
@@ -317,22 +315,55 @@ class FlowLaneOf final : public FlowLane {
     [[nodiscard]] MeterVerdict place_new_flow(std::uint32_t i, std::int32_t& slot) noexcept {
         InsertVerdict verdict = table_.insert(keys_[i], hashes_[i], slot);
         if (verdict == InsertVerdict::table_full) {
-            if (when_full_ == WhenFull::refuse || !evict_one()) {
+            if (when_full_ == WhenFull::refuse || !evict_for(hashes_[i])) {
                 return MeterVerdict::dropped_table_full;
             }
-            verdict = table_.insert(keys_[i], hashes_[i], slot);
+            verdict = table_.insert_new(keys_[i], hashes_[i], slot);
         }
         return verdict == InsertVerdict::found || verdict == InsertVerdict::inserted
                    ? MeterVerdict::metered
                    : MeterVerdict::dropped_index_full;
     }
 
-    /// The live flow seen longest ago among the next few slots, or kNoSlot.
+    /// Where the burst's new flows will find the table full: sends for the records of the flows
+    /// that will leave, all together.
+    void choose_victims(std::uint32_t new_flows, std::uint32_t keyed) noexcept {
+        if (new_flows <= table_.flows_max() - table_.flows() || when_full_ == WhenFull::refuse) {
+            return;
+        }
+        std::uint32_t missing = 0;
+        for (std::uint32_t i = 0; i < keyed; ++i) {
+            if (slots_[i] == FlowIndex::kNoSlot) {
+                table_.prefetch_victims_of(hashes_[i]);
+                missing_[missing++] = static_cast<std::uint8_t>(i);
+            }
+        }
+        for (std::uint32_t m = 0; m < missing; ++m) {
+            table_.prefetch_whole(table_.victim_for(hashes_[missing_[m]]).slot);
+        }
+    }
+
+    /// Makes room for a flow of this hash: another one leaves with flowEndReason 5.
+    [[nodiscard]] bool evict_for(std::uint64_t hash) noexcept {
+        const FrontIndex::Entry victim = table_.victim_for(hash);
+        if (victim.slot != FlowIndex::kNoSlot) {
+            hand_over(table_.record(victim.slot), FlowEndReason::lack_of_resources);
+            table_.erase(victim);
+            return true;
+        }
+        const std::int32_t slot = next_victim();
+        if (slot == FlowIndex::kNoSlot) {
+            return false;
+        }
+        end_flow(slot, FlowEndReason::lack_of_resources);
+        return true;
+    }
+
+    /// The live flow seen longest ago among the next few slots, or kNoSlot: for a new flow beside
+    /// which there is none in the index.
     [[nodiscard]] std::int32_t next_victim() noexcept {
         std::int32_t oldest = FlowIndex::kNoSlot;
-        for (std::size_t n = 0;
-             n < kEvictionCandidates || (oldest == FlowIndex::kNoSlot && n < kEvictionSearch);
-             ++n) {
+        for (std::size_t n = 0; n < kEvictionCandidates; ++n) {
             evict_cursor_ = evict_cursor_ + 1 < table_.slots_used() ? evict_cursor_ + 1 : 0;
             const auto slot = static_cast<std::int32_t>(evict_cursor_);
             const Record& candidate = table_.record(slot);
@@ -343,56 +374,6 @@ class FlowLaneOf final : public FlowLane {
             }
         }
         return oldest;
-    }
-
-    /// Where the burst's new flows will find the table full: picks as many that leave, all
-    /// together, so that their records and their places in the indexes are in the cache when they
-    /// do.
-    void choose_victims(std::uint32_t new_flows) noexcept {
-        victims_ = 0;
-        next_victim_ = 0;
-        const std::size_t room = table_.flows_max() - table_.flows();
-        const std::size_t used = table_.slots_used();
-        if (new_flows <= room || used == 0 || when_full_ == WhenFull::refuse) {
-            return;
-        }
-        const auto needed = static_cast<std::uint32_t>(new_flows - room);
-        std::size_t ahead = evict_cursor_;
-        for (std::size_t n = 0; n < needed * kEvictionCandidates; ++n) {
-            ahead = ahead + 1 < used ? ahead + 1 : 0;
-            table_.prefetch(static_cast<std::int32_t>(ahead));
-        }
-        for (std::uint32_t n = 0; n < needed; ++n) {
-            const std::int32_t slot = next_victim();
-            if (slot == FlowIndex::kNoSlot) {
-                break;
-            }
-            victim_slots_[victims_] = slot;
-            victim_last_ns_[victims_] = table_.record(slot).last_ns;
-            ++victims_;
-        }
-        table_.prepare_erase(victim_slots_.data(), victims_, victim_hashes_.data());
-    }
-
-    /// Makes room for one flow: the next victim leaves with flowEndReason 5.
-    [[nodiscard]] bool evict_one() noexcept {
-        while (next_victim_ < victims_) {
-            const std::uint32_t v = next_victim_++;
-            Record& chosen = table_.record(victim_slots_[v]);
-            // a packet of this burst may have revived it, or another flow may have its slot
-            if ((chosen.state & FlowState::kLive) != 0 && chosen.last_ns == victim_last_ns_[v] &&
-                table_.hash_of(chosen.key) == victim_hashes_[v]) {
-                hand_over(chosen, FlowEndReason::lack_of_resources);
-                table_.erase(victim_slots_[v], victim_hashes_[v]);
-                return true;
-            }
-        }
-        const std::int32_t slot = next_victim();
-        if (slot == FlowIndex::kNoSlot) {
-            return false;
-        }
-        end_flow(slot, FlowEndReason::lack_of_resources);
-        return true;
     }
 
     /// A packet that neither ends nor cuts its flow's record and only moves its end: no earlier
@@ -452,19 +433,19 @@ class FlowLaneOf final : public FlowLane {
         std::uint32_t taken = 0;
         for (const std::uint8_t* front = nullptr;
              taken < most && (front = expired_.front()) != nullptr; ++taken) {
-            std::memcpy(&victim_slots_[taken], front, sizeof victim_slots_[taken]);
+            std::memcpy(&expired_slots_[taken], front, sizeof expired_slots_[taken]);
             expired_.pop();
-            table_.prefetch(victim_slots_[taken]);
+            table_.prefetch(expired_slots_[taken]);
         }
         return taken;
     }
 
-    /// Looks again at the first `count` of victim_slots_: cuts what goes on, then ends the others
+    /// Looks again at the first `count` of expired_slots_: cuts what goes on, then ends the others
     /// together.
     void expire_burst(std::uint32_t count, TimeNs now) noexcept {
         std::uint32_t ended = 0;
         for (std::uint32_t i = 0; i < count; ++i) {
-            const std::int32_t slot = victim_slots_[i];
+            const std::int32_t slot = expired_slots_[i];
             Record& record = table_.record(slot);
             const FlowEndReason reason =
                 (record.state & FlowState::kLive) == 0
@@ -479,12 +460,12 @@ class FlowLaneOf final : public FlowLane {
                 restart_deltas(record, layout_);
             } else {
                 publish(record.state, std::uint8_t{0}); // the sweep may have named it twice
-                victim_slots_[ended++] = slot;
+                expired_slots_[ended++] = slot;
             }
         }
-        table_.prepare_erase(victim_slots_.data(), ended, victim_hashes_.data());
+        table_.prepare_erase(expired_slots_.data(), ended, expired_hashes_.data());
         for (std::uint32_t i = 0; i < ended; ++i) {
-            table_.erase(victim_slots_[i], victim_hashes_[i]);
+            table_.erase(expired_slots_[i], expired_hashes_[i]);
         }
     }
 
@@ -567,6 +548,8 @@ class FlowLaneOf final : public FlowLane {
 
     void tell_live_flows() noexcept {
         ledger_.flows_live[static_cast<std::size_t>(Key::Addresses::kFamily)].set(table_.flows());
+        ledger_.flows_left_out[static_cast<std::size_t>(Key::Addresses::kFamily)].set(
+            table_.flows_left_out());
     }
 
     const LanePlan& plan_;
@@ -594,12 +577,11 @@ class FlowLaneOf final : public FlowLane {
     std::array<std::uint8_t, kBurstPackets> numbers_;   ///< of the templates
     std::array<bool, kBurstPackets> reversed_;
 
-    // flows that leave together: victims of a full table, or of the sweep
-    std::uint32_t victims_ = 0;
-    std::uint32_t next_victim_ = 0;
-    std::array<std::int32_t, kBurstPackets> victim_slots_;
-    std::array<TimeNs, kBurstPackets> victim_last_ns_;
-    std::array<std::uint64_t, kBurstPackets> victim_hashes_;
+    std::array<std::uint8_t, kBurstPackets> missing_; ///< places in the arrays above
+
+    // flows that the sweep found and that leave together
+    std::array<std::int32_t, kBurstPackets> expired_slots_;
+    std::array<std::uint64_t, kBurstPackets> expired_hashes_;
 };
 
 } // namespace
@@ -622,8 +604,9 @@ std::size_t lane_memory_octets(const LanePlan& plan, std::size_t flows_max,
                                std::size_t record_queue) noexcept {
     const std::size_t records = flows_max * plan.layout().stride;
     const std::size_t queue = record_queue * plan.layout().record_octets;
-    return FlowIndex::memory_octets(flows_max, plan.key_octets()) +
-           FrontIndex::memory_octets(flows_max) + records + queue;
+    return FrontIndex::memory_octets(flows_max) + SlotPool::memory_octets(flows_max) +
+           FlowIndex::memory_octets(FlowIndex::entries_beside(flows_max), plan.key_octets()) +
+           records + queue;
 }
 
 } // namespace probe

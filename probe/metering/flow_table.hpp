@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // A flow table: an index from key to slot, and an array of records with the same slot numbers.
 //
-// A look-up asks the front index (one cache line), and the key in the record itself proves the
-// answer; rte_hash is asked where that has none, and alone decides which keys are in and which
-// slots they have.
+// A look-up reads one bucket of the front index (one cache line), and the key in the record itself
+// proves the answer. Only flows that found their bucket full are in rte_hash, which is asked for
+// those buckets alone.
 //
 // Threads: one worker owns it and is its only writer. Housekeeping reads the published fields of
 // the records in [0, slots_used) and nothing else. A slot is reused at once after erase(); since
@@ -19,6 +19,7 @@
 #include "probe/metering/flow_record.hpp"
 #include "probe/metering/front_index.hpp"
 #include "probe/metering/siphash.hpp"
+#include "probe/metering/slot_pool.hpp"
 #include "probe/packet/counter.hpp"
 
 namespace probe {
@@ -33,15 +34,23 @@ struct TableOptions {
 
 enum class InsertVerdict : std::uint8_t { found, inserted, table_full, index_full };
 
+/// Of the keys that the front index did not know.
+struct MissingKeys {
+    std::uint32_t unknown; ///< in no table
+    std::uint32_t asked;   ///< looked up in rte_hash
+};
+
 template <class Key>
 class FlowTable {
   public:
     using Record = FlowRecord<Key>;
 
     explicit FlowTable(const TableOptions& options)
-        : index_(options.name, options.flows_max, sizeof(Key), options.socket),
+        : pool_(std::max<std::size_t>(options.flows_max, 1)),
           front_(options.name, options.flows_max, options.socket),
-          memory_(options.name, index_.slots() * options.stride, options.socket),
+          left_out_(options.name, FlowIndex::entries_beside(options.flows_max), sizeof(Key),
+                    options.socket),
+          memory_(options.name, pool_.slots() * options.stride, options.socket),
           stride_(options.stride),
           flows_max_(options.flows_max),
           hash_key_(options.hash_key) {}
@@ -57,7 +66,7 @@ class FlowTable {
     /// the front index knows of none. holds() says whether it is the flow, find() looks everywhere.
     /// Returns how many have none.
     std::uint32_t lookup_burst(const std::uint64_t* hashes, std::uint32_t count,
-                               std::int32_t* slots) const noexcept {
+                               std::int32_t* slots) noexcept {
         for (std::uint32_t i = 0; i < count; ++i) {
             front_.prefetch(hashes[i]);
         }
@@ -73,34 +82,38 @@ class FlowTable {
         return missing;
     }
 
-    /// Asks rte_hash for the keys that lookup_burst did not find, all together: most are new flows,
-    /// whose places in its buckets are in the cache when they are inserted. Returns how many are in
-    /// no table.
-    std::uint32_t resolve_burst(const Key* keys, const std::uint64_t* hashes, std::uint32_t count,
-                                std::int32_t* slots) const noexcept {
-        std::array<const void*, kBurstPackets> missing_keys;
+    /// Asks rte_hash for the keys that lookup_burst did not find and that may have been left out,
+    /// all together. The others are new, and the records that they will get are sent for.
+    MissingKeys resolve_burst(const Key* keys, const std::uint64_t* hashes, std::uint32_t count,
+                              std::int32_t* slots) const noexcept {
+        std::array<const void*, kBurstPackets> asked_keys;
         std::array<std::uint32_t, kBurstPackets> signatures;
         std::array<std::uint32_t, kBurstPackets> places;
-        std::uint32_t missing = 0;
+        std::uint32_t asked = 0;
+        std::uint32_t unknown = 0;
         for (std::uint32_t i = 0; i < count; ++i) {
-            if (slots[i] == FlowIndex::kNoSlot) {
-                missing_keys[missing] = keys + i;
-                signatures[missing] = index_signature(hashes[i]);
-                places[missing] = i;
-                ++missing;
+            if (slots[i] != FlowIndex::kNoSlot) {
+                continue;
+            }
+            if (front_.complete(hashes[i])) {
+                prefetch_whole(pool_.peek(unknown));
+                ++unknown;
+                continue;
+            }
+            asked_keys[asked] = keys + i;
+            signatures[asked] = index_signature(hashes[i]);
+            places[asked] = i;
+            ++asked;
+        }
+        if (asked != 0) {
+            std::array<std::int32_t, kBurstPackets> found;
+            left_out_.lookup_burst(asked_keys.data(), signatures.data(), asked, found.data());
+            for (std::uint32_t i = 0; i < asked; ++i) {
+                slots[places[i]] = found[i];
+                unknown += found[i] == FlowIndex::kNoSlot ? 1U : 0U;
             }
         }
-        if (missing == 0) {
-            return 0;
-        }
-        std::array<std::int32_t, kBurstPackets> found;
-        index_.lookup_burst(missing_keys.data(), signatures.data(), missing, found.data());
-        std::uint32_t unknown = 0;
-        for (std::uint32_t i = 0; i < missing; ++i) {
-            slots[places[i]] = found[i];
-            unknown += found[i] == FlowIndex::kNoSlot ? 1U : 0U;
-        }
-        return unknown;
+        return {.unknown = unknown, .asked = asked};
     }
 
     /// Hashes of the keys in `slots`, with what erase() will touch on the way into the cache.
@@ -110,7 +123,6 @@ class FlowTable {
             return;
         }
         std::array<Key, kBurstPackets> keys{};
-        std::array<std::int32_t, kBurstPackets> found;
         for (std::uint32_t i = 0; i < count; ++i) {
             keys[i] = record(slots[i]).key;
         }
@@ -118,8 +130,6 @@ class FlowTable {
         for (std::uint32_t i = 0; i < count; ++i) {
             front_.prefetch(hashes[i]);
         }
-        found.fill(FlowIndex::kNoSlot);
-        (void)resolve_burst(keys.data(), hashes, count, found.data());
     }
 
     /// The slot has a live flow with this key.
@@ -137,7 +147,7 @@ class FlowTable {
         const void* const pointer = &key;
         const std::uint32_t signature = index_signature(hash);
         std::int32_t found = FlowIndex::kNoSlot;
-        index_.lookup_burst(&pointer, &signature, 1, &found);
+        left_out_.lookup_burst(&pointer, &signature, 1, &found);
         return found;
     }
 
@@ -146,20 +156,26 @@ class FlowTable {
     [[nodiscard]] InsertVerdict insert(const Key& key, std::uint64_t hash,
                                        std::int32_t& slot) noexcept {
         slot = find(key, hash);
-        if (slot != FlowIndex::kNoSlot) {
-            return InsertVerdict::found;
-        }
+        return slot != FlowIndex::kNoSlot ? InsertVerdict::found : insert_new(key, hash, slot);
+    }
+    /// The same for a key that is in no index.
+    [[nodiscard]] InsertVerdict insert_new(const Key& key, std::uint64_t hash,
+                                           std::int32_t& slot) noexcept {
         if (flows_ >= flows_max_) {
             return InsertVerdict::table_full;
         }
-        slot = index_.insert(&key, index_signature(hash));
-        if (slot == FlowIndex::kNoSlot) {
-            return InsertVerdict::index_full;
+        slot = pool_.peek();
+        if (!front_.insert(hash, slot)) {
+            if (!left_out_.insert(&key, index_signature(hash), slot)) {
+                slot = FlowIndex::kNoSlot;
+                return InsertVerdict::index_full;
+            }
+            front_.leave_out(hash);
         }
-        front_.insert(hash, slot);
+        pool_.take();
         ++flows_;
-        if (static_cast<std::uint64_t>(slot) >= slots_used_.get()) {
-            slots_used_.set(static_cast<std::uint64_t>(slot) + 1);
+        if (pool_.used() > slots_used_.get()) {
+            slots_used_.set(pool_.used());
         }
         return InsertVerdict::inserted;
     }
@@ -167,11 +183,34 @@ class FlowTable {
     /// Takes a live flow out: its slot is free afterwards.
     void erase(std::int32_t slot) noexcept { erase(slot, hash_of(record(slot).key)); }
     void erase(std::int32_t slot, std::uint64_t hash) noexcept {
-        Record& gone = record(slot);
-        front_.erase(hash, slot);
-        index_.erase(&gone.key, index_signature(hash), slot);
-        publish(gone.state, std::uint8_t{0});
-        --flows_;
+        if (!front_.erase(hash, slot)) {
+            left_out_.erase(&record(slot).key, index_signature(hash));
+            front_.let_go(hash);
+        }
+        free(slot);
+    }
+
+    // --- a full table ---
+
+    /// The flow that has to leave for one with this hash: of its bucket's and the next one's flows
+    /// the one seen longest ago; without a slot where there is none.
+    [[nodiscard]] FrontIndex::Entry victim_for(std::uint64_t hash) const noexcept {
+        return front_.oldest(hash);
+    }
+    void prefetch_victims_of(std::uint64_t hash) const noexcept { front_.prefetch_neighbour(hash); }
+    /// The whole record, as a new flow and one that ends touch it.
+    void prefetch_whole(std::int32_t slot) const noexcept {
+        if (slot == FlowIndex::kNoSlot) {
+            return;
+        }
+        const std::uint8_t* const at = address(slot);
+        for (std::size_t line = 0; line < stride_; line += kCacheLineBytes) {
+            __builtin_prefetch(at + line, 1);
+        }
+    }
+    void erase(const FrontIndex::Entry& victim) noexcept {
+        front_.erase(victim);
+        free(victim.slot);
     }
 
     [[nodiscard]] Record& record(std::int32_t slot) noexcept {
@@ -189,8 +228,10 @@ class FlowTable {
     }
 
     [[nodiscard]] std::size_t flows() const noexcept { return flows_; }
+    /// Flows that found their bucket of the front index full.
+    [[nodiscard]] std::size_t flows_left_out() const noexcept { return left_out_.flows(); }
     [[nodiscard]] std::size_t flows_max() const noexcept { return flows_max_; }
-    [[nodiscard]] std::size_t slots() const noexcept { return index_.slots(); }
+    [[nodiscard]] std::size_t slots() const noexcept { return pool_.slots(); }
     /// No slot at or above this was ever used. Written by the owner, read by housekeeping.
     [[nodiscard]] std::size_t slots_used() const noexcept { return slots_used_.get(); }
 
@@ -209,18 +250,23 @@ class FlowTable {
             const void* const key = &candidate.key;
             const std::uint32_t signature = index_signature(hash);
             std::int32_t found = FlowIndex::kNoSlot;
-            index_.lookup_burst(&key, &signature, 1, &found);
+            left_out_.lookup_burst(&key, &signature, 1, &found);
             const std::int32_t in_front = find_in_front(candidate.key, hash);
-            const bool front_agrees =
-                in_front == slot || (in_front == FlowIndex::kNoSlot && !front_.complete(hash));
-            if (found != slot || !front_agrees || i >= slots_used()) {
+            const bool left_out = found == slot && !front_.complete(hash);
+            if ((in_front == slot) == left_out || i >= slots_used()) {
                 return false;
             }
         }
-        return live == flows_ && live + index_.slots_free() == slots();
+        return live == flows_ && live + pool_.free() == slots();
     }
 
   private:
+    void free(std::int32_t slot) noexcept {
+        publish(record(slot).state, std::uint8_t{0});
+        pool_.give(slot);
+        --flows_;
+    }
+
     [[nodiscard]] std::int32_t find_in_front(const Key& key, std::uint64_t hash) const noexcept {
         return front_.find_exact(hash, [&](std::int32_t slot) { return holds(slot, key); });
     }
@@ -229,8 +275,9 @@ class FlowTable {
         return memory_.octets() + static_cast<std::size_t>(slot) * stride_;
     }
 
-    FlowIndex index_;
+    SlotPool pool_;
     FrontIndex front_;
+    FlowIndex left_out_;
     TableMemory memory_;
     std::size_t stride_;
     std::size_t flows_max_;

@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// A small exact index in front of rte_hash: buckets of eight tags and slots in one cache line.
+// The flow index: buckets of eight 16-bit tags and slots, each one cache line.
 //
-// rte_hash costs a packet three cache lines besides the record (two buckets, one stored key). Here
-// it is one: the tag says which slots may be the flow's, and the record, whose line the packet
-// needs anyway, holds the whole key that proves it. rte_hash stays the authority: it alone decides
-// what is in the table, gives slots and frees them; this index only knows where to look first. A
-// full bucket leaves a flow out, which then costs a look-up in rte_hash per packet, nothing else;
-// the bucket counts those, so that its silence about a new flow can be believed.
-// The bucket and the tag come from a keyed hash, so nobody outside can aim at a bucket.
+// A key's home bucket and its tag come from its keyed hash, so nobody outside can aim at a bucket.
+// A tag says where the flow may be; the key in the record says whether it is. A flow that finds its
+// bucket full is left out: rte_hash keeps it (flow_index.hpp), and the bucket counts such flows, so
+// that as long as there are none its silence proves a flow to be new. All-zero memory is an empty
+// index.
+//
+// For a full table each entry carries a stamp of when it was seen last, on a clock that advances
+// with the flows that come: 64 ticks make a whole table of new flows. So a flow's age is known
+// without its record, and a packet writes the bucket only when the clock has moved on.
 //
 // Thread: the owner worker. Memory is fixed at construction.
 #pragma once
@@ -33,73 +35,123 @@ class FrontIndex {
     FrontIndex(const std::string& name, std::size_t flows, int socket)
         : bucket_mask_(buckets_for(flows) - 1),
           memory_(name, (bucket_mask_ + 1) * sizeof(Bucket), socket),
-          buckets_(reinterpret_cast<Bucket*>(memory_.octets())) {
-        for (std::size_t b = 0; b <= bucket_mask_; ++b) {
-            buckets_[b].slots.fill(kNoSlot);
-        }
-    }
+          buckets_(reinterpret_cast<Bucket*>(memory_.octets())),
+          inserts_per_tick_(std::max<std::size_t>(flows / kTicksPerTable, 1)) {}
 
     void prefetch(std::uint64_t hash) const noexcept { __builtin_prefetch(&bucket(hash), 1); }
+    void prefetch_neighbour(std::uint64_t hash) const noexcept {
+        __builtin_prefetch(&neighbour(hash), 1);
+    }
 
-    /// The first slot whose tag fits, or kNoSlot. The caller compares keys; on a mismatch it asks
-    /// find_exact.
-    [[nodiscard]] std::int32_t candidate(std::uint64_t hash) const noexcept {
-        const Bucket& b = bucket(hash);
-        const std::uint64_t low = matches(b.tags[0], hash);
+    /// The first slot whose tag fits, or kNoSlot where none does. The caller compares keys; on a
+    /// mismatch it asks find_exact. The flow counts as seen now.
+    [[nodiscard]] std::int32_t candidate(std::uint64_t hash) noexcept {
+        Bucket& b = bucket(hash);
+        std::size_t entry = 0;
+        const std::uint64_t low = matches(b.tags[0], tag_of(hash));
         if (low != 0) [[likely]] {
-            return b.slots[lane(low)];
+            entry = lane(low);
+        } else {
+            const std::uint64_t high = matches(b.tags[1], tag_of(hash));
+            if (high == 0) {
+                return kNoSlot;
+            }
+            entry = kTagsPerWord + lane(high);
         }
-        const std::uint64_t high = matches(b.tags[1], hash);
-        return high != 0 ? b.slots[kTagsPerWord + lane(high)] : kNoSlot;
+        if (b.stamps[entry] != now_) {
+            b.stamps[entry] = now_;
+        }
+        return b.slots[entry];
     }
 
     /// The slot for which `is_it(slot)` holds, or kNoSlot.
     template <class IsIt>
     [[nodiscard]] std::int32_t find_exact(std::uint64_t hash, IsIt is_it) const noexcept {
         const Bucket& b = bucket(hash);
-        for (std::size_t w = 0; w < b.tags.size(); ++w) {
-            for (std::uint64_t left = matches(b.tags[w], hash); left != 0; left &= left - 1) {
-                const std::int32_t slot = b.slots[w * kTagsPerWord + lane(left)];
-                if (slot != kNoSlot && is_it(slot)) {
-                    return slot;
-                }
+        for (std::size_t i = 0; i < kEntriesPerBucket; ++i) {
+            if (tag_at(b, i) == tag_of(hash) && is_it(b.slots[i])) {
+                return b.slots[i];
             }
         }
         return kNoSlot;
     }
 
-    /// Remembers a flow; in a full bucket it is left out. The flow must not be in the index
-    /// already.
-    void insert(std::uint64_t hash, std::int32_t slot) noexcept {
+    /// Adds a flow that is in no index; false where its bucket is full.
+    [[nodiscard]] bool insert(std::uint64_t hash, std::int32_t slot) noexcept {
         Bucket& b = bucket(hash);
-        for (std::size_t i = 0; i < kEntriesPerBucket; ++i) {
-            if (b.slots[i] == kNoSlot) {
-                b.slots[i] = slot;
-                set_tag(b, i, tag_of(hash));
-                return;
+        for (std::size_t w = 0; w < b.tags.size(); ++w) {
+            const std::uint64_t free = matches(b.tags[w], kFree);
+            if (free != 0) {
+                const std::size_t entry = w * kTagsPerWord + lane(free);
+                set_tag(b, entry, tag_of(hash));
+                b.slots[entry] = slot;
+                b.stamps[entry] = now_;
+                count_insert();
+                return true;
             }
         }
-        ++b.left_out;
+        return false;
     }
 
-    /// Whether every flow of this hash's bucket is in it: then one that is not found here is in no
-    /// index.
+    /// Takes a flow out; false where it is not here, but left out.
+    [[nodiscard]] bool erase(std::uint64_t hash, std::int32_t slot) noexcept {
+        Bucket& b = bucket(hash);
+        for (std::size_t i = 0; i < kEntriesPerBucket; ++i) {
+            if (b.slots[i] == slot && tag_at(b, i) == tag_of(hash)) {
+                set_tag(b, i, kFree);
+                return true;
+            }
+        }
+        return false;
+    }
+
+    /// A flow of this hash is kept, or no longer kept, by rte_hash for want of room here.
+    void leave_out(std::uint64_t hash) noexcept { ++bucket(hash).left_out; }
+    void let_go(std::uint64_t hash) noexcept { --bucket(hash).left_out; }
+
+    /// Whether every flow of this hash's bucket is in it.
     [[nodiscard]] bool complete(std::uint64_t hash) const noexcept {
         return bucket(hash).left_out == 0;
     }
 
-    /// Forgets a flow that is in rte_hash, also one that was left out.
-    void erase(std::uint64_t hash, std::int32_t slot) noexcept {
-        Bucket& b = bucket(hash);
-        for (std::size_t i = 0; i < kEntriesPerBucket; ++i) {
-            if (b.slots[i] == slot) {
-                b.slots[i] = kNoSlot;
-                set_tag(b, i, 0);
-                return;
+    /// An entry of the index, which one of another flow may replace at any change.
+    struct Entry {
+        std::uint64_t bucket = 0;
+        std::uint32_t place = 0;
+        std::int32_t slot = kNoSlot;
+    };
+
+    /// The entry seen longest ago of the hash's bucket and its neighbour, some eight flows when the
+    /// table is full; without a slot where both are empty.
+    [[nodiscard]] Entry oldest(std::uint64_t hash) const noexcept {
+        // One number an entry, of age and place; what is free is younger than all. No branch, since
+        // which entry wins is nobody's guess.
+        constexpr std::uint32_t kInUse = 1U << 15;
+        constexpr auto kPlaces = static_cast<std::uint32_t>(kEntriesPerBucket);
+        std::array<std::uint32_t, 2 * kEntriesPerBucket> ranks;
+        const std::uint64_t home = hash & bucket_mask_;
+        for (std::uint32_t n = 0; n < 2; ++n) {
+            const Bucket& b = buckets_[home ^ n];
+            const auto tags = std::bit_cast<std::array<std::uint16_t, kEntriesPerBucket>>(b.tags);
+            for (std::uint32_t i = 0; i < kPlaces; ++i) {
+                const std::uint32_t age = static_cast<std::uint8_t>(now_ - b.stamps[i]);
+                ranks[n * kPlaces + i] =
+                    (tags[i] != kFree ? kInUse : 0U) | age << 4 | (n * kPlaces + i);
             }
         }
-        --b.left_out;
+        std::uint32_t best = 0;
+        for (const std::uint32_t rank : ranks) {
+            best = std::max(best, rank);
+        }
+        if (best < kInUse) {
+            return {};
+        }
+        const std::uint64_t bucket = home ^ (best / kPlaces & 1U);
+        const std::uint32_t place = best % kPlaces;
+        return {.bucket = bucket, .place = place, .slot = buckets_[bucket].slots[place]};
     }
+
+    void erase(const Entry& entry) noexcept { set_tag(buckets_[entry.bucket], entry.place, kFree); }
 
     [[nodiscard]] static std::size_t memory_octets(std::size_t flows) noexcept {
         return buckets_for(flows) * sizeof(Bucket);
@@ -107,14 +159,18 @@ class FrontIndex {
 
   private:
     static constexpr std::size_t kTagsPerWord = 4;
+    static constexpr std::uint64_t kFree = 0; ///< the tag of no flow
     static constexpr std::uint64_t kEveryTag = 0x0001'0001'0001'0001ULL;
     static constexpr std::uint64_t kTopBits = 0x8000'8000'8000'8000ULL;
+    static constexpr std::size_t kTicksPerTable = 64;
 
     struct alignas(kCacheLineBytes) Bucket {
         std::array<std::uint64_t, kEntriesPerBucket / kTagsPerWord>
             tags; ///< four 16-bit tags a word
         std::array<std::int32_t, kEntriesPerBucket> slots;
-        std::uint64_t left_out; ///< live flows of this bucket that found it full
+        std::array<std::uint8_t, kEntriesPerBucket>
+            stamps;             ///< of now_, when the flow was seen last
+        std::uint32_t left_out; ///< live flows of this bucket that found it full
     };
     static_assert(sizeof(Bucket) == kCacheLineBytes);
 
@@ -124,27 +180,43 @@ class FrontIndex {
     [[nodiscard]] Bucket& bucket(std::uint64_t hash) const noexcept {
         return buckets_[hash & bucket_mask_];
     }
-    [[nodiscard]] static std::uint64_t tag_of(std::uint64_t hash) noexcept { return hash >> 48; }
+    [[nodiscard]] Bucket& neighbour(std::uint64_t hash) const noexcept {
+        return buckets_[(hash & bucket_mask_) ^ 1U];
+    }
+    [[nodiscard]] static std::uint64_t tag_of(std::uint64_t hash) noexcept {
+        return hash >> 48 | 1; // never kFree
+    }
 
-    /// The top bit of every tag in `tags` that equals the hash's. A tag above a match may be marked
-    /// falsely (the borrow of the subtraction); like any other tag that fits by chance it fails the
-    /// key comparison.
-    [[nodiscard]] static std::uint64_t matches(std::uint64_t tags, std::uint64_t hash) noexcept {
-        const std::uint64_t difference = tags ^ (tag_of(hash) * kEveryTag);
+    /// The top bit of every tag in `tags` that equals `tag`. A tag above a match may be marked
+    /// falsely (the borrow of the subtraction); the lowest mark is always true.
+    [[nodiscard]] static std::uint64_t matches(std::uint64_t tags, std::uint64_t tag) noexcept {
+        const std::uint64_t difference = tags ^ (tag * kEveryTag);
         return (difference - kEveryTag) & ~difference & kTopBits;
     }
     [[nodiscard]] static std::size_t lane(std::uint64_t marks) noexcept {
         return static_cast<std::size_t>(std::countr_zero(marks)) / 16;
+    }
+    [[nodiscard]] static std::uint64_t tag_at(const Bucket& b, std::size_t i) noexcept {
+        return b.tags[i / kTagsPerWord] >> (i % kTagsPerWord * 16) & 0xffff;
     }
     static void set_tag(Bucket& b, std::size_t i, std::uint64_t tag) noexcept {
         const std::size_t shift = i % kTagsPerWord * 16;
         std::uint64_t& word = b.tags[i / kTagsPerWord];
         word = (word & ~(std::uint64_t{0xffff} << shift)) | tag << shift;
     }
+    void count_insert() noexcept {
+        if (++inserts_ == inserts_per_tick_) {
+            inserts_ = 0;
+            ++now_;
+        }
+    }
 
     std::size_t bucket_mask_;
     TableMemory memory_;
     Bucket* buckets_;
+    std::size_t inserts_per_tick_;
+    std::size_t inserts_ = 0; ///< since the last tick
+    std::uint8_t now_ = 0;
 };
 
 } // namespace probe

@@ -108,6 +108,9 @@ struct MeteringLedger {
         records_lost_queue_full; ///< part of records_made that the exporter was too slow to take
     Counter flows_made;
     std::array<Counter, 2> flows_live; ///< by IpFamily; a level, not a sum
+    // Of an attack on the index, or of bad luck: see flow_table.hpp.
+    std::array<Counter, 2> flows_left_out; ///< by IpFamily; live flows that rte_hash keeps, a level
+    Counter left_out_lookups;              ///< packets for whose sake rte_hash was asked
     // Said of metered packets, for whoever wonders about ports that are 0:
     Counter later_fragments;
     Counter transport_cut;

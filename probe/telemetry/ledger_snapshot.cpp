@@ -59,6 +59,8 @@ void LedgerSnapshot::add(const MeteringLedger& ledger, const LiveTotals& its_liv
     for (std::size_t c = 0; c < kApplicationCounts; ++c) {
         application[c] += ledger.application.counts[c].get();
     }
+    flows_left_out += ledger.flows_left_out[0].get() + ledger.flows_left_out[1].get();
+    left_out_lookups += ledger.left_out_lookups.get();
     live.flows += its_live.flows;
     live.packets += its_live.packets;
     live.octets += its_live.octets;
@@ -167,6 +169,12 @@ void write_packets(Table& table, const LedgerSnapshot& s) {
     note(s.later_fragments, "were fragments but the first: ports 0");
     note(s.transport_cut, "were cut before their ports: ports 0");
     note(s.extension_chain_cut, "had IPv6 extension headers beyond the bound");
+    if (s.left_out_lookups != 0) {
+        table.text(
+            fmt::format("  ({} packets were looked for in rte_hash too: their bucket of the "
+                        "index had been full)",
+                        s.left_out_lookups));
+    }
 }
 
 void write_application(Table& table, const LedgerSnapshot& s) {
@@ -338,14 +346,15 @@ std::string LedgerSnapshot::to_json() const {
     });
     return fmt::format(
         R"({{"received":{},"metered":{},"meteredIpOctets":{},"refused":{},"laterFragments":{},)"
-        R"("transportCut":{},"extensionChainCut":{},"flowsMade":{},"liveFlows":{},)"
-        R"("application":{},"recordsMade":{},)"
+        R"("transportCut":{},"extensionChainCut":{},"flowsMade":{},"flowsLeftOut":{},)"
+        R"("leftOutLookups":{},"liveFlows":{},"application":{},"recordsMade":{},)"
         R"("recordsMadeTotal":{},"recordsLostQueueFull":{},"encoded":{},"collectors":{},)"
         R"("ports":{},"roles":{}{}}})",
         json(received), json(metered), metered_ip_octets, verdicts, later_fragments, transport_cut,
-        extension_chain_cut, flows_made, json(RecordTally{live.flows, live.packets, live.octets}),
-        application_json(*this), json_map(kFlowEndReasonNames, records_made, 1),
-        json(records_made_total()), json(records_lost_queue_full), json(encoded),
+        extension_chain_cut, flows_made, flows_left_out, left_out_lookups,
+        json(RecordTally{live.flows, live.packets, live.octets}), application_json(*this),
+        json_map(kFlowEndReasonNames, records_made, 1), json(records_made_total()),
+        json(records_lost_queue_full), json(encoded),
         json_list(sinks, [](const SinkSum& sink) { return json(sink); }), port_list, role_list,
         settled ? fmt::format(R"(,"ledgerCloses":{})", proof().empty()) : std::string());
 }

@@ -65,6 +65,8 @@ struct LedgerSnapshot {
     std::uint64_t extension_chain_cut = 0;
     std::array<std::uint64_t, kApplicationCounts> application{};
     std::uint64_t texts_cut_for_record = 0; ///< by the exporter: the others had filled the record
+    std::uint64_t flows_left_out = 0;       ///< live flows that found their index bucket full
+    std::uint64_t left_out_lookups = 0;     ///< packets that asked for such flows
     RecordTally encoded;
     std::vector<SinkSum> sinks;
     std::vector<PortSum> ports;

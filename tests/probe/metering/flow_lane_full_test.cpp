@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Full tables and full queues: what is lost is counted, and the ledger closes.
+#include <algorithm>
 #include <random>
 #include <set>
 
@@ -43,7 +44,7 @@ TEST_CASE("one flow too many makes another one leave, with flowEndReason 5", "[m
     auto records = bench.records();
     REQUIRE(records.size() == 1);
     CHECK(reason_of(records[0].record) == 5);
-    CHECK(records[0].record.number(7) < 5); // the oldest of the next four
+    CHECK(records[0].record.number(7) < kFlows / 2); // one of the older ones
     CHECK(bench.ledger().live.flows == kFlows);
     bench.check();
     for (std::uint16_t n = 0; n < 10 * kFlows; ++n) {
@@ -59,23 +60,34 @@ TEST_CASE("one flow too many makes another one leave, with flowEndReason 5", "[m
 
 TEST_CASE("an eviction picks the flow that was seen longest ago of its candidates",
           "[metering][full]") {
-    MeterBench bench(kBiflow4, small(WhenFull::evict));
-    for (std::uint16_t n = 0; n < kFlows; ++n) {
-        bench.packet(kStart, flow(n));
+    BenchOptions options = small(WhenFull::evict);
+    options.flows_max = 4096;
+    options.metering.record_queue = 65'536;
+    MeterBench bench(kBiflow4, options);
+    const auto is_old = [](std::uint64_t number) { return number % 4 == 1; };
+    for (std::uint16_t n = 0; n < 4096; ++n) {
+        bench.queue(kStart, flow(n));
     }
-    for (std::uint16_t n = 0; n < kFlows; ++n) { // in each group of four, one is old
-        if (n % 4 != 1) {
-            bench.packet(kStart + kSecond, flow(n));
+    bench.burst();
+    for (std::uint16_t n = 0; n < 4096; ++n) { // in a table of mostly busy flows, a quarter is old
+        if (!is_old(n)) {
+            bench.queue(kStart + kSecond, flow(n));
         }
     }
-    for (std::uint16_t n = 0; n < 12; ++n) {
-        bench.packet(kStart + kSecond, flow(static_cast<std::uint16_t>(1000 + n)));
+    bench.burst();
+    constexpr std::uint16_t kNew = 256;
+    for (std::uint16_t n = 0; n < kNew; ++n) {
+        bench.queue(kStart + kSecond, flow(static_cast<std::uint16_t>(10'000 + n)));
     }
+    bench.burst();
     const auto records = bench.records();
-    REQUIRE(records.size() == 12);
-    for (const SeenRecord& seen : records) {
-        CHECK(seen.record.number(7) % 4 == 1);
-    }
+    REQUIRE(records.size() == kNew);
+    const auto old = std::count_if(records.begin(), records.end(), [&](const SeenRecord& seen) {
+        return is_old(seen.record.number(7));
+    });
+    // Of some eight candidates one is old nearly always; a blind choice would take 64.
+    CHECK(old >= 200);
+    bench.check();
 }
 
 TEST_CASE("evictions within one burst leave every packet with its own flow", "[metering][full]") {
@@ -126,7 +138,7 @@ TEST_CASE("a table that refuses drops the new flow's packets and counts them", "
 TEST_CASE("a small table that evicts never drops, however sparse its slots are",
           "[metering][full]") {
     BenchOptions options = small(WhenFull::evict);
-    options.flows_max = 3; // rte_hash has 64 slots at least
+    options.flows_max = 3; // of two buckets one may be empty
     MeterBench bench(kBiflow4, options);
     for (std::uint16_t n = 0; n < 1000; ++n) {
         bench.packet(kStart + n, flow(n));
@@ -208,5 +220,62 @@ TEST_CASE("the sweep stops where the owner has not kept up, and goes on from the
     bench.sweep(later);
     CHECK(bench.records().size() == 20'000);
     CHECK(bench.ledger().live.flows == 0);
+    bench.check();
+}
+
+TEST_CASE("with a known hash key an attack costs its own packets, counted, and no other flow",
+          "[metering][full][attack]") {
+    constexpr std::uint64_t kMost = 4000;
+    constexpr std::uint64_t kBuckets = 1024; // of eight flows
+    constexpr std::size_t kLeftOutMost = 1024;
+    BenchOptions options;
+    options.flows_max = kMost;
+    options.metering.record_queue = 65'536;
+    MeterBench bench(kUniflow4, options);
+    const auto at = [](std::uint32_t n) {
+        return PacketBuilder()
+            .ethernet()
+            .ipv4({.source = "10.0.0.1", .destination = "10.0.0.2"})
+            .udp(static_cast<std::uint16_t>(n), static_cast<std::uint16_t>(n >> 16));
+    };
+    Ipv4Key key{};
+    key.source = {10, 0, 0, 1};
+    key.destination = {10, 0, 0, 2};
+    key.protocol = 17;
+    std::vector<std::uint32_t> aimed;
+    for (std::uint32_t n = 0; aimed.size() < 8 + kLeftOutMost + 100; ++n) {
+        key.source_port_be = __builtin_bswap16(static_cast<std::uint16_t>(n));
+        key.destination_port_be = __builtin_bswap16(static_cast<std::uint16_t>(n >> 16));
+        if (siphash24(options.hash_key, &key, sizeof key) % kBuckets == 5) {
+            aimed.push_back(n);
+        }
+    }
+    for (const std::uint32_t n : aimed) {
+        bench.queue(kStart, at(n));
+    }
+    bench.burst();
+    const MeteringLedger& ledger = bench.worker.ledger();
+    const auto refused = [&] {
+        return ledger.meter[static_cast<std::size_t>(MeterVerdict::dropped_index_full)]
+            .packets.get();
+    };
+    CHECK(refused() == 100);
+    CHECK(ledger.flows_left_out[0].get() == kLeftOutMost);
+    bench.check();
+    for (const std::uint32_t n : aimed) { // again: those that are in are found
+        bench.queue(kStart + kMs, at(n));
+    }
+    bench.burst();
+    CHECK(refused() == 200);
+    CHECK(ledger.left_out_lookups.get() > 2 * kLeftOutMost);
+    for (std::uint16_t n = 0; n < 2000; ++n) { // everyone else's flows
+        bench.queue(kStart + kMs, flow(n));
+    }
+    bench.burst();
+    CHECK(refused() <= 200 + 2 * 2000 / kBuckets + 8); // but those few whose bucket it is
+    bench.check();
+    bench.flush();
+    CHECK(bench.ledger().live.flows == 0);
+    CHECK(ledger.flows_left_out[0].get() == 0);
     bench.check();
 }

@@ -7,6 +7,7 @@
 #include <random>
 #include <set>
 #include <unordered_map>
+#include <vector>
 
 #include "tests/support/catch.hpp"
 #include "tests/support/eal_fixture.hpp"
@@ -99,6 +100,66 @@ TEST_CASE("keys with one signature are different flows", "[metering][table]") {
         CHECK(find(table, key_number(b)) == slot_b);
     }
     CHECK(table.selfcheck());
+}
+
+TEST_CASE("flows that find their bucket full are kept by rte_hash, and leave it",
+          "[metering][table]") {
+    constexpr std::size_t kFlows = 4096;
+    constexpr std::uint64_t kBuckets = 1024;
+    Table table = make_table(kFlows);
+    std::vector<std::uint32_t> aimed;
+    for (std::uint32_t n = 0; aimed.size() < 40; ++n) {
+        if (table.hash_of(key_number(n)) % kBuckets == 77) {
+            aimed.push_back(n);
+        }
+    }
+    std::mt19937 random(3);
+    for (int round = 0; round < 20; ++round) {
+        for (const std::uint32_t n : aimed) {
+            REQUIRE(find(table, key_number(n)) == FlowIndex::kNoSlot);
+            REQUIRE(add(table, key_number(n)) >= 0);
+        }
+        CHECK(table.flows_left_out() == aimed.size() - 8);
+        std::set<std::int32_t> slots;
+        for (const std::uint32_t n : aimed) {
+            slots.insert(find(table, key_number(n)));
+        }
+        CHECK(slots.size() == aimed.size());
+        CHECK(*slots.begin() >= 0);
+        REQUIRE(table.selfcheck());
+        std::shuffle(aimed.begin(), aimed.end(), random);
+        for (std::size_t i = 0; i < aimed.size(); ++i) {
+            table.erase(find(table, key_number(aimed[i])));
+            if (i % 8 == 0) {
+                REQUIRE(table.selfcheck());
+            }
+        }
+        CHECK(table.flows() == 0);
+        CHECK(table.flows_left_out() == 0);
+    }
+}
+
+TEST_CASE("the oldest entry of a bucket and its neighbour is known without its record",
+          "[metering][table]") {
+    start_eal();
+    constexpr std::uint64_t kTag = std::uint64_t{1} << 48;
+    FrontIndex index(unique_name(), 64, -1); // a tick an insert
+    CHECK(index.oldest(4).slot == FrontIndex::kNoSlot);
+    for (std::int32_t slot = 0; slot < 6; ++slot) { // buckets 4 and 5 in turn
+        REQUIRE(index.insert(
+            4 + static_cast<std::uint64_t>(slot % 2) + kTag * static_cast<std::uint64_t>(2 * slot),
+            slot));
+    }
+    REQUIRE(index.insert(6, 99)); // elsewhere
+    CHECK(index.oldest(4).slot == 0);
+    CHECK(index.oldest(5).slot == 0);
+    CHECK(index.candidate(4) == 0); // a packet: it is young again
+    CHECK(index.oldest(4).slot == 1);
+    index.erase(index.oldest(5));
+    CHECK(index.oldest(4).slot == 2);
+    CHECK(index.erase(4 + 2 * 2 * kTag, 2));
+    CHECK_FALSE(index.erase(4 + 2 * 2 * kTag, 2));
+    CHECK(index.oldest(4).slot == 3);
 }
 
 TEST_CASE("slots are used again through a hundred times the capacity of adds and deletes",
