@@ -23,6 +23,7 @@ TITLES = {
     'line_rate_loss_free_rate': 'The highest rate without loss, source and worker on a core each',
     'line_rate_memory': 'Memory a flow',
     'hash': 'Hashes of flow keys',
+    'order': 'Records into structs, by order of elements',
     'compare': 'Reading a file, beside other probes',
 }
 RUNGS = ('receive', 'parse', 'hash', 'lookup', 'account', 'expiry', 'export_null', 'export_udp')

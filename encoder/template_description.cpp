@@ -119,7 +119,7 @@ void check_record_fits(const YamlNode& at, const std::vector<TemplateField>& fie
 }
 
 TemplateDescription parse_description(const YamlNode& node, std::size_t record_octets_max) {
-    node.check_keys({"name", "id", "filter", "keys", "values"});
+    node.check_keys({"name", "id", "filter", "order", "keys", "values"});
     TemplateDescription description;
     description.file = node.file();
     const YamlNode name = node.at("name");
@@ -139,6 +139,10 @@ TemplateDescription parse_description(const YamlNode& node, std::size_t record_o
         description.filter = filter->as_string();
         description.filter_line = filter->line();
         description.filter_column = filter->column();
+    }
+    if (const auto order = node.find("order")) {
+        description.order =
+            static_cast<ElementOrder>(order->as_one_of({"as_written", "canonical"}));
     }
     std::vector<TemplateField> seen;
     description.keys = parse_fields(node, "keys", seen);
@@ -220,14 +224,23 @@ void assign_template_ids(std::span<TemplateDescription> templates) {
     }
 }
 
-TemplateRecord make_template_record(const TemplateDescription& description) {
+std::vector<FieldSpecifier> ordered_fields(const TemplateDescription& description) {
     std::vector<FieldSpecifier> fields;
-    for (const auto* list : {&description.keys, &description.values}) {
-        for (const TemplateField& field : *list) {
-            fields.push_back({field.element, field.wire_length(), field.reverse});
+    const auto add = [&](const std::vector<TemplateField>& list, bool key) {
+        for (const TemplateField& field : list) {
+            fields.push_back({field.element, field.wire_length(), field.reverse, key});
         }
+    };
+    add(description.keys, true);
+    add(description.values, false);
+    if (description.order == ElementOrder::canonical) {
+        std::sort(fields.begin(), fields.end(), canonically_before);
     }
-    return {description.id, description.name, std::move(fields), description.keys.size()};
+    return fields;
+}
+
+TemplateRecord make_template_record(const TemplateDescription& description) {
+    return {description.id, description.name, ordered_fields(description)};
 }
 
 } // namespace ipfix

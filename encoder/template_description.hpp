@@ -37,6 +37,12 @@ struct TemplateField {
     }
 };
 
+/// In which order the elements of a template go on the wire.
+enum class ElementOrder : std::uint8_t {
+    as_written, ///< keys, then values, as the file lists them
+    canonical,  ///< as canonically_before() has them, whatever is listed where
+};
+
 struct TemplateDescription {
     std::string file;
     int line = 0; ///< of the name
@@ -48,6 +54,7 @@ struct TemplateDescription {
     std::string filter; ///< pcap-filter syntax; empty: every packet
     int filter_line = 0;
     int filter_column = 0;
+    ElementOrder order = ElementOrder::as_written;
     std::vector<TemplateField> keys;
     std::vector<TemplateField> values;
 
@@ -66,7 +73,10 @@ struct TemplateDescription {
 /// for an id or a name that is used twice, also across files.
 void assign_template_ids(std::span<TemplateDescription> templates);
 
-/// Keys first, then values, in the order of the file. The description must have its id.
+/// Keys and values in the order in which a record has them.
+[[nodiscard]] std::vector<FieldSpecifier> ordered_fields(const TemplateDescription& description);
+
+/// Of ordered_fields(). The description must have its id.
 [[nodiscard]] TemplateRecord make_template_record(const TemplateDescription& description);
 
 } // namespace ipfix

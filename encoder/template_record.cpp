@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "encoder/template_record.hpp"
 
+#include <algorithm>
 #include <stdexcept>
+#include <tuple>
 #include <utility>
 
 namespace ipfix {
@@ -28,18 +30,21 @@ std::string FieldSpecifier::name() const {
     return reverse ? reverse_name(*element) : std::string(element->name);
 }
 
+bool canonically_before(const FieldSpecifier& a, const FieldSpecifier& b) noexcept {
+    const auto rank = [](const FieldSpecifier& field) {
+        const unsigned length = field.length == kVariableLength ? 0 : field.length;
+        return std::tuple(~natural_alignment(length), ~length, field.element->enterprise,
+                          field.element->id, field.reverse);
+    };
+    return rank(a) < rank(b);
+}
+
 TemplateRecord::TemplateRecord(std::uint16_t id, std::string name,
-                               std::vector<FieldSpecifier> fields, std::size_t key_count,
-                               std::size_t scope_count)
-    : id_(id),
-      name_(std::move(name)),
-      fields_(std::move(fields)),
-      key_count_(key_count),
-      scope_count_(scope_count) {
+                               std::vector<FieldSpecifier> fields, std::size_t scope_count)
+    : id_(id), name_(std::move(name)), fields_(std::move(fields)), scope_count_(scope_count) {
     if (id_ < kFirstDataSetId) refuse(name_, "the id is below 256; leave ids 0 to 255 to Sets");
     if (fields_.empty()) refuse(name_, "there are no fields; name at least one");
     if (scope_count_ > fields_.size()) refuse(name_, "there are fewer fields than scope fields");
-    if (key_count_ > fields_.size()) refuse(name_, "there are fewer fields than key fields");
 
     std::size_t record = 0;
     push_be(octets_, id_);
@@ -64,6 +69,19 @@ TemplateRecord::TemplateRecord(std::uint16_t id, std::string name,
     }
     if (octets_.size() > kRecordOctetsMax) refuse(name_, "it does not fit any message");
     record_octets_ = static_cast<std::uint16_t>(record);
+}
+
+std::size_t TemplateRecord::misaligned_fields() const noexcept {
+    std::size_t misaligned = 0;
+    for (std::size_t i = 0; i < fields_.size() && fields_[i].length != kVariableLength; ++i) {
+        misaligned += offsets_[i] % natural_alignment(fields_[i].length) != 0 ? 1 : 0;
+    }
+    return misaligned;
+}
+
+std::size_t TemplateRecord::key_count() const noexcept {
+    return static_cast<std::size_t>(
+        std::count_if(fields_.begin(), fields_.end(), [](const auto& field) { return field.key; }));
 }
 
 } // namespace ipfix

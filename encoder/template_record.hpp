@@ -18,25 +18,30 @@ struct FieldSpecifier {
     const InformationElement* element; ///< from the registry, never nullptr
     std::uint16_t length;              ///< octets; kVariableLength: variable
     bool reverse = false;              ///< goes out under kReversePen (RFC 5103)
+    bool key = false;                  ///< part of the Flow Key
 
     /// The name a reader of the record sees: "packetDeltaCount", "reversePacketDeltaCount".
     [[nodiscard]] std::string name() const;
 };
 
+/// The canonical order: fields of a multiple of 8 octets first, which keeps what follows aligned,
+/// then those of 4, of 2, single octets, and last what has no fixed length; within these the longer
+/// first, then by number. So every listing of the same elements has one order.
+[[nodiscard]] bool canonically_before(const FieldSpecifier& a, const FieldSpecifier& b) noexcept;
+
 class TemplateRecord {
   public:
-    /// The first `key_count` fields are the Flow Key. Throws std::invalid_argument for what RFC
-    /// 7011 does not allow: an id below 256, no fields, a length the type cannot have, a record
-    /// that fits no message. Descriptions from files are checked earlier, with better messages
-    /// (template_description.hpp).
+    /// Throws std::invalid_argument for what RFC 7011 does not allow: an id below 256, no fields, a
+    /// length the type cannot have, a record that fits no message. Descriptions from files are
+    /// checked earlier, with better messages (template_description.hpp).
     /// `scope_count` above 0 makes it an Options Template, whose first fields are the scope.
     TemplateRecord(std::uint16_t id, std::string name, std::vector<FieldSpecifier> fields,
-                   std::size_t key_count, std::size_t scope_count = 0);
+                   std::size_t scope_count = 0);
 
     [[nodiscard]] std::uint16_t id() const noexcept { return id_; }
     [[nodiscard]] const std::string& name() const noexcept { return name_; }
     [[nodiscard]] std::span<const FieldSpecifier> fields() const noexcept { return fields_; }
-    [[nodiscard]] std::size_t key_count() const noexcept { return key_count_; }
+    [[nodiscard]] std::size_t key_count() const noexcept;
     /// 0: an ordinary Template.
     [[nodiscard]] std::size_t scope_count() const noexcept { return scope_count_; }
 
@@ -47,6 +52,9 @@ class TemplateRecord {
     /// Where a field starts in a record. Defined up to and including the first variable-length
     /// field.
     [[nodiscard]] std::uint16_t offset(std::size_t field) const noexcept { return offsets_[field]; }
+    /// Fields that do not lie where a struct would have them: at a multiple of natural_alignment().
+    /// Fields behind one of variable length are not looked at.
+    [[nodiscard]] std::size_t misaligned_fields() const noexcept;
     /// The Template Record as it goes on the wire, without a Set Header.
     [[nodiscard]] std::span<const std::uint8_t> octets() const noexcept { return octets_; }
 
@@ -54,7 +62,6 @@ class TemplateRecord {
     std::uint16_t id_;
     std::string name_;
     std::vector<FieldSpecifier> fields_;
-    std::size_t key_count_;
     std::size_t scope_count_;
     bool fixed_length_ = true;
     std::uint16_t record_octets_ = 0;

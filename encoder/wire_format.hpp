@@ -64,6 +64,12 @@ inline constexpr std::size_t kRecordOctetsMax =
     kMessageOctetsMax - kMessageHeaderOctets - kSetHeaderOctets;
 static_assert(kRecordOctetsMax == 65515);
 
+/// What a struct would align a field of this length to: the largest power of two in it, at most 8.
+[[nodiscard]] constexpr unsigned natural_alignment(unsigned octets) noexcept {
+    const unsigned power = octets & (~octets + 1);
+    return power > 8 ? 8 : power;
+}
+
 /// Stores the low `octets` octets of a number, most significant octet first.
 constexpr void store_be(std::uint8_t* at, std::uint64_t value, std::size_t octets) noexcept {
     for (std::size_t i = octets; i > 0; --i) {

@@ -5,6 +5,8 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <utility>
+#include <vector>
 
 #include "encoder/message_builder.hpp"
 #include "encoder/yaml_document.hpp"
@@ -33,6 +35,22 @@ std::size_t octets_max(const RecordBinding& binding, std::size_t template_index)
     return most;
 }
 
+/// What a collector gains that copies records into structs.
+void print_alignment(const ipfix::TemplateRecord& record) {
+    const std::size_t off = record.misaligned_fields();
+    if (off == 0) {
+        fmt::print("  alignment: every field of fixed length lies on its own boundary\n\n");
+        return;
+    }
+    std::vector<ipfix::FieldSpecifier> fields(record.fields().begin(), record.fields().end());
+    std::sort(fields.begin(), fields.end(), ipfix::canonically_before);
+    const ipfix::TemplateRecord canonical(record.id(), record.name(), std::move(fields));
+    fmt::print(
+        "  alignment: {} of {} fields do not lie on their own boundary; with "
+        "`order: canonical`, {}\n\n",
+        off, record.fields().size(), canonical.misaligned_fields());
+}
+
 void print_template(const ipfix::TemplateRecord& record, const TemplateRequest& request,
                     std::size_t octets_max) {
     fmt::print("template {} {} ({}, {}{})\n", record.id(), record.name(),
@@ -50,18 +68,19 @@ void print_template(const ipfix::TemplateRecord& record, const TemplateRequest& 
                    variable ? "var" : std::to_string(field.length),
                    field.reverse ? ipfix::kReversePen : field.element->enterprise,
                    field.element->id, field.name(), ipfix::type_name(field.element->type),
-                   i < record.key_count() ? "key" : "");
+                   field.key ? "key" : "");
         offsets_known = offsets_known && !variable;
     }
     const std::size_t overhead = ipfix::kMessageHeaderOctets + ipfix::kSetHeaderOctets;
     const std::size_t record_octets = record.record_octets();
     fmt::print(
         "  {}{} octets a record{}; {} records a message of {} octets (UDP over an MTU of 1500), {} "
-        "of 512\n\n",
+        "of 512\n",
         record.fixed_length() ? "" : "at least ", record_octets,
         record.fixed_length() ? std::string() : fmt::format(" and at most {}", octets_max),
         (kUdpPayloadAt1500 - overhead) / record_octets, kUdpPayloadAt1500,
         (512 - overhead) / record_octets);
+    print_alignment(record);
 }
 
 void print_memory(const RecordBinding& binding, const MeteringOptions& metering) {

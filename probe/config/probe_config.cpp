@@ -26,6 +26,7 @@ constexpr std::uint16_t kMtuMin = 68;          // RFC 791
 constexpr std::size_t kPortNameOctetsMax = 63; // RTE_ETH_NAME_MAX_LEN less its zero
 constexpr std::uint32_t kUdpPayloadMin = 128;  // a message header, a set header, a small record
 constexpr std::uint32_t kUdpPayloadMax = 65'507;
+constexpr std::uint32_t kTemplateCopiesMax = 10;
 constexpr int kLcoresMax = 1024;
 constexpr std::uint32_t kApplicationFlowsMax = 4'194'304;
 constexpr std::uint32_t kHellosMax = 1'048'576;
@@ -192,9 +193,10 @@ void read_collectors(const YamlNode& list, std::vector<CollectorOptions>& collec
 }
 
 void read_exporting(const YamlNode& node, ExportOptions& options) {
-    node.check_keys({"collectors", "template_refresh", "template_refresh_messages", "message_delay",
-                     "options_records", "options_interval", "queue_octets", "reconnect_min",
-                     "reconnect_max", "peer_timeout", "udp_payload", "shutdown"});
+    node.check_keys({"collectors", "template_refresh", "template_refresh_messages",
+                     "template_copies", "set_padding", "message_delay", "options_records",
+                     "options_interval", "queue_octets", "reconnect_min", "reconnect_max",
+                     "peer_timeout", "udp_payload", "shutdown"});
     when(node, "options_records",
          [&](const YamlNode& value) { options.options_records = value.as_bool(); });
     take_duration(node, "options_interval", options.options_interval,
@@ -204,6 +206,11 @@ void read_exporting(const YamlNode& node, ExportOptions& options) {
     take_duration(node, "template_refresh", options.template_refresh,
                   {kNsPerSecond, 24 * kNsPerHour});
     take_uint(node, "template_refresh_messages", options.template_refresh_messages, 0);
+    take_uint(node, "template_copies", options.template_copies, 1, kTemplateCopiesMax);
+    when(node, "set_padding", [&](const YamlNode& value) {
+        options.set_padding =
+            static_cast<std::uint16_t>(1U << value.as_one_of({"1", "2", "4", "8"}));
+    });
     take_duration(node, "message_delay", options.message_delay, {kNsPerMs, 60 * kNsPerSecond});
     take_duration(node, "reconnect_min", options.reconnect_min, {10 * kNsPerMs, kNsPerHour});
     take_duration(node, "reconnect_max", options.reconnect_max, {10 * kNsPerMs, 24 * kNsPerHour});

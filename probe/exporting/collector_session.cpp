@@ -34,6 +34,7 @@ CollectorSession::CollectorSession(CollectorOptions collector, const ExportOptio
       message_delay_(options.message_delay),
       retry_delay_(options.retry),
       first_sequence_(first_sequence),
+      template_copies_(options.template_copies),
       announcements_(templates,
                      options_records != nullptr ? options_records->templates()
                                                 : std::span<const ipfix::TemplateRecord>(),
@@ -42,7 +43,8 @@ CollectorSession::CollectorSession(CollectorOptions collector, const ExportOptio
       pace_(options.udp_octets_per_ms_max),
       backlog_(options.queue_octets),
       sequence_(first_sequence),
-      builder_(domain_id, static_cast<std::uint16_t>(ipfix::kMessageOctetsMax)) {}
+      builder_(domain_id, static_cast<std::uint16_t>(ipfix::kMessageOctetsMax),
+               options.set_padding) {}
 
 void CollectorSession::append(std::size_t template_index, Bytes data_record, RecordWeight weight,
                               TimeNs now) noexcept {
@@ -122,7 +124,7 @@ void CollectorSession::start_session() noexcept {
     session_ = transport_->sessions();
     ledger_.sessions = session_;
     sequence_ = first_sequence_;
-    announcements_.start_session();
+    announcements_.start_session(transport_->reliable() ? 1 : template_copies_);
     options_.start_session(now_);
     sent_messages_.clear();
     retry_at_ = 0;
@@ -173,7 +175,7 @@ void CollectorSession::pack_records(TimeNs now) noexcept {
     while (backlog_.peek(record, octets)) {
         const bool announced = announcements_.announced(record.template_index);
         const auto verdict =
-            announced ? builder_.append_data(announcements_[record.template_index].id(), octets)
+            announced ? builder_.append_data(announcements_[record.template_index], octets)
                       : ipfix::AppendVerdict::record_too_large;
         if (verdict == ipfix::AppendVerdict::message_full) return;
         if (verdict == ipfix::AppendVerdict::appended) {

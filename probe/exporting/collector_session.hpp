@@ -98,6 +98,7 @@ class CollectorSession final : public RecordSink {
     const TimeNs retry_delay_;
     const std::uint32_t first_sequence_;
 
+    const std::uint32_t template_copies_;
     TemplateAnnouncements announcements_;
     OptionsCycle options_;
     SendPace pace_;

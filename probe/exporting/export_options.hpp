@@ -67,6 +67,9 @@ struct ExportOptions {
     std::vector<CollectorOptions> collectors;
     TimeNs template_refresh = 60 * kNsPerSecond;    ///< UDP, RFC 7011 section 8.4
     std::uint32_t template_refresh_messages = 4096; ///< UDP; 0: by time only
+    std::uint32_t template_copies =
+        2;                         ///< UDP: before a session's first data (RFC 7011 section 8.4)
+    std::uint16_t set_padding = 1; ///< Sets end at a multiple of this: 1, 2, 4 or 8 octets
     /// Between two cycles of options records (RFC 7011 section 4); kNever (off): at the
     /// beginning and end of a session only.
     TimeNs options_interval = 60 * kNsPerSecond;

@@ -28,7 +28,7 @@ void OptionsCycle::pack(ipfix::MessageBuilder& message, const TemplateAnnounceme
         const OptionsRecords::Encoded record = records_->encode(packed_next_, ledger);
         const std::size_t index = first_template_ + record.template_index;
         const auto verdict = announcements.announced(index)
-                                 ? message.append_data(announcements[index].id(), record.octets)
+                                 ? message.append_data(announcements[index], record.octets)
                                  : ipfix::AppendVerdict::record_too_large;
         if (verdict == ipfix::AppendVerdict::message_full) return;
         if (verdict == ipfix::AppendVerdict::appended) {

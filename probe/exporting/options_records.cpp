@@ -148,7 +148,7 @@ std::size_t OptionsRecords::add_template(const char* name, std::size_t scope_cou
         throw std::runtime_error(
             "no template ids are left above those of the templates; give them lower ids");
     }
-    templates_.emplace_back(static_cast<std::uint16_t>(next_id_++), name, std::move(fields), 0,
+    templates_.emplace_back(static_cast<std::uint16_t>(next_id_++), name, std::move(fields),
                             scope_count);
     return templates_.size() - 1;
 }
@@ -156,12 +156,13 @@ std::size_t OptionsRecords::add_template(const char* name, std::size_t scope_cou
 void OptionsRecords::add_flow_keys(std::span<const ipfix::TemplateRecord> data_templates) {
     const std::size_t index = add_template("flow_keys", 1, kFlowKeys);
     for (const ipfix::TemplateRecord& t : data_templates) {
-        if (t.key_count() > kFlowKeyBits || t.fields().size() > kFlowKeyBits) {
+        if (t.fields().size() > kFlowKeyBits) {
             continue; // the indicator cannot say it
         }
-        const std::uint64_t keys = t.key_count() == kFlowKeyBits
-                                       ? ~std::uint64_t{0}
-                                       : (std::uint64_t{1} << t.key_count()) - 1;
+        std::uint64_t keys = 0;
+        for (std::size_t i = 0; i < t.fields().size(); ++i) {
+            keys |= std::uint64_t{t.fields()[i].key} << i;
+        }
         records_.push_back({Kind::fixed, index, {}});
         FieldWriter(records_.back().octets).number(t.id()).number(keys);
     }

@@ -509,14 +509,10 @@ class StepBuilder {
 EncodingPlan plan_of(const ipfix::TemplateDescription& description, const StepBuilder& builder,
                      const RecordOffsets& offsets, const BindingContext& context) {
     std::vector<EncodingStep> steps;
-    for (const ipfix::TemplateField& field : description.keys) {
-        steps.push_back(builder.key_step(
-            *find_meterable(field.element->enterprise, field.element->id), field.wire_length()));
-    }
-    for (const ipfix::TemplateField& field : description.values) {
-        steps.push_back(
-            builder.value_step(*find_meterable(field.element->enterprise, field.element->id),
-                               field.reverse ? 1 : 0, field.wire_length()));
+    for (const ipfix::FieldSpecifier& field : ipfix::ordered_fields(description)) {
+        const MeterableEntry& entry = *find_meterable(field.element->enterprise, field.element->id);
+        steps.push_back(field.key ? builder.key_step(entry, field.length)
+                                  : builder.value_step(entry, field.reverse ? 1 : 0, field.length));
     }
     return {offsets.base, std::move(steps), context.interfaces, context.record_octets_max};
 }

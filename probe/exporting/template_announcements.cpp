@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "probe/exporting/template_announcements.hpp"
 
+#include <algorithm>
+
 namespace probe {
 
 TemplateAnnouncements::TemplateAnnouncements(
@@ -15,8 +17,9 @@ TemplateAnnouncements::TemplateAnnouncements(
     announced_.assign(templates_.size(), false);
 }
 
-void TemplateAnnouncements::start_session() noexcept {
+void TemplateAnnouncements::start_session(std::uint32_t copies) noexcept {
     next_ = 0;
+    copies_due_ = std::max<std::uint32_t>(copies, 1);
     announced_.assign(templates_.size(), false);
 }
 
@@ -43,6 +46,7 @@ void TemplateAnnouncements::pack(ipfix::MessageBuilder& message, TimeNs now) noe
     }
     if (packed_ > 0) return;
     next_ = packed_next_;
+    copies_due_ = 1;
     sent_at_ = now;
 }
 
@@ -52,6 +56,10 @@ void TemplateAnnouncements::message_left(TimeNs now) noexcept {
     next_ = packed_next_;
     sent_at_ = now;
     messages_since_ = 0;
+    if (!due() && copies_due_ > 1) {
+        --copies_due_;
+        repeat();
+    }
 }
 
 } // namespace probe

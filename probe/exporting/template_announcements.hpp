@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Which templates a collector has in this transport session, and which are due.
 //
-// Every transport session starts with all of them. Over UDP they come again by time and by message
-// count, whichever is first (RFC 7011 section 8.4); where delivery is sure, each goes once (8.1).
+// Every transport session starts with all of them, over UDP several times before the first data.
+// There they come again by time and by message count, whichever is first (RFC 7011 section 8.4);
+// where delivery is sure, each goes once (8.1).
 // A template counts as announced from the message at hand on, so that records may follow it there.
 //
 // Thread: its session's. The templates must outlive it.
@@ -31,8 +32,8 @@ class TemplateAnnouncements {
         return *templates_[index];
     }
 
-    /// The collector has none.
-    void start_session() noexcept;
+    /// The collector has none. `copies`: how often all of them go before data may follow.
+    void start_session(std::uint32_t copies) noexcept;
     /// All go again at the front of the next message.
     void repeat() noexcept { next_ = 0; }
     [[nodiscard]] bool due() const noexcept { return next_ < templates_.size(); }
@@ -44,7 +45,9 @@ class TemplateAnnouncements {
     /// Appends what is due and fits. One that fits no message stays unannounced.
     void pack(ipfix::MessageBuilder& message, TimeNs now) noexcept;
     /// Nothing is due behind what the message at hand holds: records may follow.
-    [[nodiscard]] bool all_packed() const noexcept { return packed_next_ == templates_.size(); }
+    [[nodiscard]] bool all_packed() const noexcept {
+        return packed_next_ == templates_.size() && copies_due_ == 1;
+    }
     /// Template records in the message at hand.
     [[nodiscard]] std::uint64_t packed() const noexcept { return packed_; }
     /// The message at hand has left.
@@ -57,7 +60,8 @@ class TemplateAnnouncements {
     const std::uint32_t refresh_messages_;
     std::vector<const ipfix::TemplateRecord*> templates_;
     std::vector<bool> announced_;
-    std::size_t next_ = 0; ///< templates from here on are due
+    std::size_t next_ = 0;         ///< templates from here on are due
+    std::uint32_t copies_due_ = 1; ///< of all templates, the one at hand included
     TimeNs sent_at_ = 0;
     std::uint32_t messages_since_ = 0;
     std::size_t packed_next_ = 0; ///< next_ once the message at hand has left

@@ -33,7 +33,7 @@ std::string read_text(const std::string& path) {
 }
 
 TemplateRecord small_template(std::uint16_t id = 256) {
-    return {id, "small", {{find_element("protocolIdentifier"), 1}, {find_element("vlanId"), 2}}, 1};
+    return {id, "small", {{find_element("protocolIdentifier"), 1}, {find_element("vlanId"), 2}}};
 }
 
 Octets message_of(MessageBuilder& builder, std::uint32_t sequence = 0) {
@@ -69,12 +69,11 @@ TEST_CASE("the 64-octet example message comes out exactly", "[encoder][golden][r
 TEST_CASE("a template's octets, offsets and lengths follow from its fields",
           "[encoder][rfc7011-3.4.1]") {
     const TemplateRecord record(300, "biflow",
-                                {{find_element("sourceIPv4Address"), 4},
+                                {{find_element("sourceIPv4Address"), 4, false, true},
                                  {find_element("packetDeltaCount"), 8},
                                  {find_element("packetDeltaCount"), 4, true},
                                  {find_element("dnsQName"), kVariableLength},
-                                 {find_element("flowEndReason"), 1}},
-                                1);
+                                 {find_element("flowEndReason"), 1}});
     CHECK(
         Octets(record.octets().begin(), record.octets().end()) ==
         from_hex("012c 0005 0008 0004 0002 0008 8002 0004 00007279 80b3 ffff 00001ad7 0088 0001"));
@@ -94,14 +93,14 @@ TEST_CASE("templates that RFC 7011 does not allow are refused", "[encoder][rfc70
     const auto* proto = find_element("protocolIdentifier");
     const auto* text = find_element("interfaceName");
     using Fields = std::vector<FieldSpecifier>;
-    CHECK_THROWS_AS(TemplateRecord(255, "x", Fields{{proto, 1}}, 0), std::invalid_argument);
-    CHECK_THROWS_AS(TemplateRecord(256, "x", Fields{}, 0), std::invalid_argument);
+    CHECK_THROWS_AS(TemplateRecord(255, "x", Fields{{proto, 1}}), std::invalid_argument);
+    CHECK_THROWS_AS(TemplateRecord(256, "x", Fields{}), std::invalid_argument);
     CHECK_THROWS_AS(TemplateRecord(256, "x", Fields{{proto, 1}}, 2), std::invalid_argument);
-    CHECK_THROWS_AS(TemplateRecord(256, "x", Fields{{proto, 2}}, 0), std::invalid_argument);
-    CHECK_THROWS_AS(TemplateRecord(256, "x", Fields{{proto, 0}}, 0), std::invalid_argument);
-    CHECK_THROWS_AS(TemplateRecord(256, "x", Fields{{nullptr, 1}}, 0), std::invalid_argument);
-    CHECK_NOTHROW(TemplateRecord(256, "x", Fields{{text, 65515}}, 0));
-    CHECK_THROWS_AS(TemplateRecord(256, "x", Fields{{text, 65515}, {proto, 1}}, 0),
+    CHECK_THROWS_AS(TemplateRecord(256, "x", Fields{{proto, 2}}), std::invalid_argument);
+    CHECK_THROWS_AS(TemplateRecord(256, "x", Fields{{proto, 0}}), std::invalid_argument);
+    CHECK_THROWS_AS(TemplateRecord(256, "x", Fields{{nullptr, 1}}), std::invalid_argument);
+    CHECK_NOTHROW(TemplateRecord(256, "x", Fields{{text, 65515}}));
+    CHECK_THROWS_AS(TemplateRecord(256, "x", Fields{{text, 65515}, {proto, 1}}),
                     std::invalid_argument);
 }
 
@@ -171,4 +170,91 @@ TEST_CASE("the largest message has 65535 octets", "[encoder][limits]") {
     CHECK(message.size() == 65535);
     CHECK(message[2] == 0xFF);
     CHECK(message[3] == 0xFF);
+}
+
+namespace {
+
+struct SetSeen {
+    std::uint16_t id;
+    std::size_t octets;
+    bool operator==(const SetSeen&) const = default;
+};
+
+std::vector<SetSeen> sets_of(const Octets& message) {
+    std::vector<SetSeen> sets;
+    for (std::size_t at = kMessageHeaderOctets; at < message.size(); at += sets.back().octets) {
+        sets.push_back({load_be<std::uint16_t>(message.data() + at),
+                        load_be<std::uint16_t>(message.data() + at + kSetLengthOffset)});
+    }
+    return sets;
+}
+
+/// A record of 5 octets, and one of at least 2.
+TemplateRecord fixed_template() {
+    return {
+        256, "f", {{find_element("protocolIdentifier"), 1}, {find_element("ingressInterface"), 4}}};
+}
+TemplateRecord variable_template() {
+    return {257,
+            "v",
+            {{find_element("protocolIdentifier"), 1},
+             {find_element("interfaceName"), kVariableLength}}};
+}
+
+} // namespace
+
+TEST_CASE("padding fills Sets up to a boundary with zeros", "[encoder][padding][rfc7011-3.3.1]") {
+    MessageBuilder builder(1, 1400, 4);
+    REQUIRE(builder.append_data(fixed_template(), Octets(5, 7)) == AppendVerdict::appended);
+    CHECK(builder.octets() == 16 + 4 + 5 + 3);
+    const Octets once = message_of(builder);
+    CHECK(sets_of(once) == std::vector<SetSeen>{{256, 12}});
+    CHECK(Octets(once.end() - 3, once.end()) == Octets(3, 0));
+    // More may follow a finish(): the padding moves to the end.
+    REQUIRE(builder.append_data(fixed_template(), Octets(5, 9)) == AppendVerdict::appended);
+    REQUIRE(builder.append_template(fixed_template()) == AppendVerdict::appended);
+    const Octets message = message_of(builder);
+    CHECK(sets_of(message) == std::vector<SetSeen>{{256, 16}, {2, 16}});
+    CHECK(message[24] == 7);
+    CHECK(message[25] == 9);
+    CHECK(message.size() % 4 == 0);
+}
+
+TEST_CASE("padding is shorter than any record its Set may hold",
+          "[encoder][padding][rfc7011-3.3.1]") {
+    MessageBuilder builder(1, 1400, 4);
+    SECTION("a record of two octets: one octet of padding, but not two") {
+        REQUIRE(builder.append_data(variable_template(), Octets{1, 2, 65, 66, 1, 2, 65}) ==
+                AppendVerdict::appended);
+        CHECK(sets_of(message_of(builder)) == std::vector<SetSeen>{{257, 12}});
+        builder.reset();
+        REQUIRE(builder.append_data(variable_template(), Octets(6)) == AppendVerdict::appended);
+        CHECK(sets_of(message_of(builder)) == std::vector<SetSeen>{{257, 10}});
+    }
+    SECTION("where a single octet is a record, there is none") {
+        REQUIRE(builder.append_data(300, Octets(7)) == AppendVerdict::appended);
+        CHECK(sets_of(message_of(builder)) == std::vector<SetSeen>{{300, 11}});
+    }
+    SECTION(
+        "a Template Set of 8-octet boundaries has at most three octets: withdrawals have four") {
+        MessageBuilder eight(1, 1400, 8);
+        REQUIRE(eight.append_template(fixed_template()) == AppendVerdict::appended);
+        CHECK(sets_of(message_of(eight)) == std::vector<SetSeen>{{2, 16}});
+        REQUIRE(eight.append_template(small_template(300)) == AppendVerdict::appended);
+        CHECK(sets_of(message_of(eight)) == std::vector<SetSeen>{{2, 28}});
+    }
+}
+
+TEST_CASE("a padded message never outgrows its size", "[encoder][padding]") {
+    for (std::uint16_t octets_max = 40; octets_max < 80; ++octets_max) {
+        MessageBuilder builder(1, octets_max, 4);
+        std::size_t records = 0;
+        while (builder.append_data(fixed_template(), Octets(5)) == AppendVerdict::appended)
+            ++records;
+        const std::size_t fit = (octets_max / 4 * 4 - 20) / 5;
+        CHECK(records == fit);
+        CHECK(message_of(builder).size() <= octets_max);
+        CHECK(builder.append_data(small_template(300), Octets(octets_max)) ==
+              AppendVerdict::record_too_large);
+    }
 }

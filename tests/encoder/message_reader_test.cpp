@@ -42,8 +42,7 @@ TemplateRecord described() {
             "t",
             {{find_element("protocolIdentifier"), 1},
              {find_element("octetDeltaCount"), 4, true},
-             {find_element("interfaceName"), kVariableLength}},
-            1};
+             {find_element("interfaceName"), kVariableLength}}};
 }
 
 Octets stream_of_two() {

@@ -60,7 +60,7 @@ TemplateRecord any_template(Random& random, std::uint16_t id) {
         const bool reverse = is_reversible(element) && random.below(3) == 0;
         fields.push_back({&element, any_length(random, element.type), reverse});
     }
-    return {id, "t" + std::to_string(id), std::move(fields), 1};
+    return {id, "t" + std::to_string(id), std::move(fields)};
 }
 
 // Lengths about the borders of the two forms of RFC 7011 section 7.
@@ -104,7 +104,8 @@ class Session {
     Session(std::uint64_t seed, std::uint32_t first_sequence)
         : random_(seed),
           builder_(random_.below(UINT32_MAX),
-                   static_cast<std::uint16_t>(4000 + random_.below(61536))),
+                   static_cast<std::uint16_t>(4000 + random_.below(61536)),
+                   static_cast<std::uint16_t>(1U << random_.below(4))),
           sequence_(first_sequence),
           strict_(strict::Rules{.first_sequence_zero = false}),
           reader_(counter_) {}
@@ -119,10 +120,10 @@ class Session {
             const TemplateRecord& record = templates_[random_.below(20)];
             Sent sent{record.id(), {}};
             const Octets octets = encode(random_, record, sent);
-            AppendVerdict verdict = builder_.append_data(record.id(), octets);
+            AppendVerdict verdict = builder_.append_data(record, octets);
             if (verdict == AppendVerdict::message_full) {
                 flush();
-                verdict = builder_.append_data(record.id(), octets);
+                verdict = builder_.append_data(record, octets);
             }
             REQUIRE(verdict != AppendVerdict::message_full);
             if (verdict == AppendVerdict::record_too_large) continue;

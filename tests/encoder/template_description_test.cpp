@@ -77,6 +77,48 @@ TEST_CASE("a description is read as it is written", "[encoder][templates]") {
     CHECK(record.fields()[4].name() == "reversePacketDeltaCount");
 }
 
+TEST_CASE("in canonical order two listings of the same elements are one template",
+          "[encoder][templates][order]") {
+    const auto templates = parse_template_descriptions(
+        "templates:\n"
+        "  - {name: a, id: 256, order: canonical,\n"
+        "     keys: [protocolIdentifier, sourceIPv4Address, sourceMacAddress],\n"
+        "     values: [flowEndReason, octetDeltaCount, reverseOctetDeltaCount, interfaceName,\n"
+        "              tcpControlBits, \"packetDeltaCount[3]\", sourceIPv6Address]}\n"
+        "  - {name: b, id: 257, order: canonical,\n"
+        "     keys: [sourceIPv4Address],\n"
+        "     values: [interfaceName, \"packetDeltaCount[3]\", tcpControlBits, sourceIPv6Address,\n"
+        "              reverseOctetDeltaCount, sourceMacAddress, octetDeltaCount, flowEndReason,\n"
+        "              protocolIdentifier]}\n"
+        "  - {name: c, id: 258, order: as_written,\n"
+        "     keys: [protocolIdentifier], values: [octetDeltaCount, tcpControlBits]}\n",
+        "t.yaml");
+    const TemplateRecord one = make_template_record(templates[0]);
+    const TemplateRecord other = make_template_record(templates[1]);
+    constexpr std::size_t kId = 2; // the octets before are the Template ID
+    CHECK(std::equal(one.octets().begin() + kId, one.octets().end(), other.octets().begin() + kId,
+                     other.octets().end()));
+    std::vector<std::string> names;
+    for (const FieldSpecifier& field : one.fields()) {
+        names.push_back(field.name());
+    }
+    CHECK(names == std::vector<std::string>{
+                       "sourceIPv6Address", "octetDeltaCount", "reverseOctetDeltaCount",
+                       "sourceIPv4Address", "sourceMacAddress", "tcpControlBits",
+                       "packetDeltaCount", "protocolIdentifier", "flowEndReason", "interfaceName"});
+    CHECK(one.misaligned_fields() == 0);
+    // Keys are the same fields wherever they lie.
+    CHECK(one.key_count() == 3);
+    CHECK(one.fields()[4].key);
+    CHECK_FALSE(other.fields()[4].key);
+    CHECK(make_template_record(templates[2]).misaligned_fields() == 2);
+    CHECK(error_of("templates:\n  - name: t\n    order: sorted\n    keys: [ipVersion]\n"
+                   "    values: [flowEndReason]\n") ==
+          "t.yaml:3:12: templates[1].order: expected one of as_written, canonical, found 'sorted'; "
+          "did "
+          "you mean 'as_written'?");
+}
+
 TEST_CASE("templates without an id get the lowest that is free", "[encoder][templates]") {
     auto templates = parse_template_descriptions(
         "templates:\n"
@@ -124,8 +166,7 @@ TEST_CASE("every wrong description is told with place and remedy",
          "templates"},
         {"unknown key of a template", "templates:\n  - {name: t, key: [ipTTL]}\n",
          "t.yaml:2:15: unknown key 'key'; did you mean 'keys'? The keys here are: name, id, "
-         "filter, "
-         "keys, values"},
+         "filter, order, keys, values"},
         {"templates is no list", "templates: default\n",
          "t.yaml:1:12: templates: expected a list, found a single value"},
         {"templates is empty", "templates: []\n",

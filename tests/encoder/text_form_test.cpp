@@ -157,8 +157,7 @@ TEST_CASE("a record is one JSON object in template order", "[encoder][json]") {
                                  {find_element("packetDeltaCount"), 2},
                                  {find_element("packetDeltaCount"), 1, true},
                                  {find_element("interfaceName"), kVariableLength},
-                                 {find_element("flowStartMilliseconds"), 8}},
-                                1);
+                                 {find_element("flowStartMilliseconds"), 8}});
     Octets octets = {192, 0, 2, 1, 1, 0, 7, 4, 'e', 't', 'h', '0'};
     const Octets time = number(kSecond * 1000 + 1);
     octets.insert(octets.end(), time.begin(), time.end());

@@ -160,6 +160,8 @@ TEST_CASE("every key reaches its option", "[config]") {
     CHECK(exporting.collectors[1].host == "2001:db8::7");
     CHECK(exporting.template_refresh == 600 * kNsPerSecond);
     CHECK(exporting.template_refresh_messages == 0);
+    CHECK(exporting.template_copies == 3);
+    CHECK(exporting.set_padding == 4);
     CHECK(exporting.message_delay == 100 * kNsPerMs);
     CHECK(exporting.queue_octets == 64U * 1024 * 1024);
     CHECK(exporting.reconnect_min == 500 * kNsPerMs);

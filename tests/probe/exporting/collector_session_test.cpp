@@ -81,7 +81,7 @@ TEST_CASE("Export Time is never before the end of a flow in the message", "[sess
 }
 
 TEST_CASE("sequence numbers count data records and wrap at 2^32", "[session][rfc7011-3.1]") {
-    Bench bench({}, 0xFFFFFFF0);
+    Bench bench(one_copy(), 0xFFFFFFF0);
     bench.step();
     for (int round = 0; round < 4; ++round) {
         bench.append(0, 10);
@@ -112,8 +112,91 @@ TEST_CASE("UDP templates are repeated by time, also when there is no data",
     CHECK(bench.session.ledger().templates_sent == 6);
 }
 
+TEST_CASE("UDP templates go several times before the first data", "[session][rfc7011-8.4]") {
+    probe::ExportOptions options; // two copies unless told otherwise
+    SECTION("two") {}
+    SECTION("five") {
+        options.template_copies = 5;
+    }
+    Bench bench(options);
+    bench.append(1);
+    bench.step(kNsPerSecond);
+    const std::size_t copies = options.template_copies;
+    REQUIRE(bench.wire->messages.size() == copies);
+    for (std::size_t i = 0; i < copies; ++i) {
+        CHECK(starts_with_templates(bench.wire->messages[i]));
+        CHECK(sequence_of(bench.wire->messages[i]) == 0);
+    }
+    CHECK(bench.decode().template_records() == 2 * copies);
+    CHECK(numbers(bench.decode()) == counting(1, 1));
+    // Each copy alone is enough for what follows.
+    for (std::size_t lost = 0; lost + 1 < copies; ++lost) {
+        bench.wire->messages.erase(bench.wire->messages.begin());
+        CHECK(numbers(bench.decode()) == counting(1, 1));
+    }
+    // Later repetitions come once.
+    bench.step(60 * kNsPerSecond);
+    CHECK(bench.wire->messages.size() == 2);
+    // A new session begins anew.
+    bench.wire->sessions = 2;
+    bench.step();
+    CHECK(bench.wire->messages.size() == 2 + copies);
+}
+
+TEST_CASE("copies of templates that need several messages each", "[session][rfc7011-8.4]") {
+    Bench bench{probe::ExportOptions{}};
+    bench.wire->octets_max = 36; // one template a message
+    bench.append(1);
+    bench.step(kNsPerSecond);
+    CHECK(bench.wire->messages.size() == 5);
+    CHECK(bench.decode().template_records() == 4);
+    CHECK(numbers(bench.decode()) == counting(1, 1));
+}
+
+TEST_CASE("over TCP there is one copy", "[session]") {
+    Bench bench{probe::ExportOptions{}};
+    bench.wire->is_reliable = true;
+    bench.wire->sessions = 2;
+    bench.step();
+    CHECK(bench.decode().template_records() == 2);
+}
+
+TEST_CASE("a session pads its Sets where it is told to", "[session][padding][rfc7011-3.3.1]") {
+    auto options = one_copy();
+    options.set_padding = 8;
+    Bench bench(options);
+    for (std::uint64_t message = 0; message < 5; ++message) {
+        bench.append(100 * message, message + 1);
+        bench.step(kNsPerSecond);
+    }
+    CHECK(numbers(bench.decode()).size() == 15);
+    for (std::size_t i = 1; i < bench.wire->messages.size(); ++i) {
+        // Sets of 4 + 12 n octets; the header has 16.
+        CHECK(bench.wire->messages[i].size() % 8 == 0);
+    }
+}
+
+TEST_CASE("template refresh by count, from every 10 messages to never", "[session][rfc7011-8.4]") {
+    for (const std::uint32_t count : {1U, 10U, 4096U, 0U}) {
+        auto options = one_copy();
+        options.template_refresh_messages = count;
+        options.template_refresh = 24 * 3600 * kNsPerSecond;
+        Bench bench(options);
+        bench.step();
+        for (std::uint64_t message = 0; message < 45; ++message) {
+            bench.append(message);
+            bench.step(kNsPerSecond);
+        }
+        // After so many messages without, the next has them.
+        const std::size_t expected = count == 0 || count > 45 ? 1 : 1 + 45 / (count + 1);
+        INFO("every " << count);
+        CHECK(bench.decode().template_records() == 2 * expected);
+        CHECK(numbers(bench.decode()) == counting(0, 45));
+    }
+}
+
 TEST_CASE("UDP templates are repeated by message count", "[session][rfc7011-8.4]") {
-    probe::ExportOptions options;
+    auto options = one_copy();
     options.template_refresh_messages = 3;
     Bench bench(options);
     bench.step();
@@ -131,7 +214,7 @@ TEST_CASE("UDP templates are repeated by message count", "[session][rfc7011-8.4]
 }
 
 TEST_CASE("a reliable transport gets every template once", "[session]") {
-    probe::ExportOptions options;
+    auto options = one_copy();
     options.template_refresh_messages = 1;
     Bench bench(options);
     bench.wire->is_reliable = true;
@@ -236,7 +319,7 @@ TEST_CASE("after a UDP error only templates try the path, then records follow", 
 }
 
 TEST_CASE("a full queue refuses the newest records and says why it is full", "[session]") {
-    probe::ExportOptions options;
+    auto options = one_copy();
     options.queue_octets = 256 * 1024;
     Bench bench(options);
     const auto fill = [&] {

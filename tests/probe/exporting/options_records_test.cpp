@@ -38,7 +38,8 @@ struct ScriptedReport final : probe::MeteringReporter {
 
 /// A session that sends options records, and what they say at the moment.
 struct OptionsBench {
-    explicit OptionsBench(probe::ExportOptions options = {}, std::uint32_t first_sequence = 0)
+    explicit OptionsBench(probe::ExportOptions options = one_copy(),
+                          std::uint32_t first_sequence = 0)
         : records(templates(), {.domain_id = kDomain,
                                 .domain_name = "upstream \xc3\xa4",
                                 .interfaces = {{3, "net0", "the tap"}}}),
@@ -131,7 +132,7 @@ TEST_CASE("metering process reliability tells of packets that were not metered",
 
 TEST_CASE("exporting process reliability tells what the ledger says was lost",
           "[options][rfc7011-4.3]") {
-    probe::ExportOptions small;
+    auto small = one_copy();
     small.queue_octets = 65'536;
     OptionsBench options(small);
     options.report.now.not_taken = {3, 30, 300};

@@ -30,9 +30,8 @@ ipfix::TemplateRecord address_and_count(std::uint16_t id, const char* address,
                                         std::uint16_t length) {
     return {id,
             address,
-            {{ipfix::find_element(address), length, false},
-             {ipfix::find_element("packetDeltaCount"), 8, false}},
-            1};
+            {{ipfix::find_element(address), length, false, true},
+             {ipfix::find_element("packetDeltaCount"), 8, false}}};
 }
 
 } // namespace

@@ -67,9 +67,16 @@ class ScriptedTransport final : public probe::Transport {
     std::shared_ptr<State> state_;
 };
 
+/// Options for tests that count messages: every template once before the first data.
+[[nodiscard]] inline probe::ExportOptions one_copy() {
+    probe::ExportOptions options;
+    options.template_copies = 1;
+    return options;
+}
+
 /// A session over a scripted transport, with a clock.
 struct Bench {
-    explicit Bench(probe::ExportOptions options = {}, std::uint32_t first_sequence = 0,
+    explicit Bench(probe::ExportOptions options = one_copy(), std::uint32_t first_sequence = 0,
                    probe::OptionsRecords* options_records = nullptr);
 
     void append(std::uint64_t first, std::uint64_t count = 1);

@@ -235,7 +235,7 @@ TEST_CASE("a collector that appears later gets everything that waited", "[tcp]")
 
 TEST_CASE("a collector that never reads costs counted records and nothing else", "[tcp]") {
     const LoopbackSocket listener(SOCK_STREAM, false, 0, 4096);
-    probe::ExportOptions options;
+    auto options = one_copy();
     options.queue_octets = 256 * 1024;
     Live live(listener.port(), options);
     live.step_until([&] { return live.ledger().sessions == 1; });

@@ -55,7 +55,7 @@ ipfix::TemplateRecord make_template(std::uint16_t id, const std::vector<std::str
         fields.push_back(
             {found.element, ipfix::default_length(found.element->type), found.reverse});
     }
-    return {id, "t", fields, 1};
+    return {id, "t", fields};
 }
 
 /// The biflow templates of the examples: IPv4 with ports, IPv6 with ports, ICMP.
