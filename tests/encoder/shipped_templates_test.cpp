@@ -14,7 +14,10 @@ std::vector<std::filesystem::path> shipped() {
     std::vector<std::filesystem::path> files;
     const std::filesystem::path folder = std::filesystem::path(PARSHALL_SOURCE_ROOT) / "templates";
     for (const auto& entry : std::filesystem::directory_iterator(folder)) {
-        if (entry.path().extension() == ".yaml") files.push_back(entry.path());
+        // The rules of application labels lie beside the templates and are none.
+        if (entry.path().extension() == ".yaml" && entry.path().stem() != "applications") {
+            files.push_back(entry.path());
+        }
     }
     std::sort(files.begin(), files.end());
     return files;
