@@ -24,6 +24,7 @@ TITLES = {
     'line_rate_memory': 'Memory a flow',
     'hash': 'Hashes of flow keys',
     'order': 'Records into structs, by order of elements',
+    'labels': 'Application labels, a payload',
     'compare': 'Reading a file, beside other probes',
 }
 RUNGS = ('receive', 'parse', 'hash', 'lookup', 'account', 'expiry', 'export_null', 'export_udp')

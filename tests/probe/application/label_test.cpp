@@ -210,7 +210,8 @@ const std::string kServices = R"(
   - {name: ospf, id: 7, category: routing, protocol: 89}
 )";
 
-TEST_CASE("Patterns, parsers, names and ports become one label", "[application][labels]") {
+TEST_CASE("Patterns, parsers, names and ports become one label",
+          "[application][labels][without-hyperscan]") {
     using P = ApplicationProtocol;
     const auto rules = rules_of(kServices);
     const auto label_of = [&rules](const LabelEvidence& evidence) {
@@ -264,7 +265,8 @@ std::string written(const ApplicationId& id, std::size_t octets) {
     return text;
 }
 
-TEST_CASE("applicationId has RFC 6759's form", "[application][labels][rfc6759-4]") {
+TEST_CASE("applicationId has RFC 6759's form",
+          "[application][labels][without-hyperscan][rfc6759-4]") {
     using E = ClassificationEngine;
     CHECK(written({0, 161, E::iana_l4}, 3) == "0300a1"); // the RFC's own example for SNMP
     CHECK(written({0, 161, E::iana_l4}, 4) == "030000a1");
@@ -345,7 +347,8 @@ TEST_CASE("A wrong rule is refused with its place and reason", "[application][la
                Catch::Contains("more than 1 patterns"));
 }
 
-TEST_CASE("Without Hyperscan labels fall back and say so", "[application][labels]") {
+TEST_CASE("Without Hyperscan labels fall back and say so",
+          "[application][labels][without-hyperscan]") {
     const Folder folder;
     ApplicationOptions options;
     options.rule_files = {folder.file("rules.yaml", "applications:" + kChat)};

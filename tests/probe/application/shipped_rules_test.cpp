@@ -40,6 +40,12 @@ std::string octets_of(const std::string& notation) {
     return octets;
 }
 
+std::vector<ApplicationRule> read_shipped() {
+    std::vector<ApplicationRule> rules;
+    read_rule_file(shipped().rule_files[0], shipped(), false, rules);
+    return rules;
+}
+
 struct Example {
     std::string rule;
     std::uint8_t protocol = 0;
@@ -101,16 +107,23 @@ TEST_CASE("Every shipped rule finds its example", "[application][labels]") {
         CHECK(name_of(*rules, state.rule_id) == example.rule);
         shown.insert(example.rule);
     }
-    std::vector<ApplicationRule> read;
-    read_rule_file(shipped().rule_files[0], shipped(), false, read);
-    std::size_t applications = 0;
-    for (const ApplicationRule& rule : read) {
+    for (const ApplicationRule& rule : read_shipped()) {
         INFO(rule.name);
         CHECK((rule.patterns.empty() || shown.contains(rule.name)));
-        CHECK(rule.id < 100'000); // the rest is the operator's
-        ++applications;
     }
-    CHECK(applications >= 60);
+}
+
+TEST_CASE("The shipped rules keep to their ids", "[application][labels][without-hyperscan]") {
+    CHECK(read_shipped().size() >= 60);
+    for (const ApplicationRule& rule : read_shipped()) {
+        INFO(rule.name);
+        CHECK(rule.id < 100'000); // the rest is the operator's
+    }
+    const auto rules = ApplicationRules::load(
+        shipped(), []() noexcept { return PatternsVerdict::cpu_not_supported; });
+    LabelEvidence evidence;
+    evidence.parsed = ApplicationProtocol::ssh;
+    CHECK(rules->find(rules->resolve(evidence).id)->name == "ssh");
 }
 
 } // namespace
