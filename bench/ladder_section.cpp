@@ -296,7 +296,7 @@ void run_axes(Context& context) {
     for (const double share : {0.01, 0.1, 1.0}) {
         scenarios.push_back({.axis = "new_flows", .traffic = base, .new_share = share});
     }
-    for (const char* templates : {"minimal", "wide"}) {
+    for (const char* templates : {"minimal", "wide", "application"}) {
         scenarios.push_back(
             {.axis = "templates", .traffic = base, .templates = templates, .all_rungs = false});
     }

@@ -2,6 +2,7 @@
 #include "bench/worker_path.hpp"
 
 #include <algorithm>
+#include <cstring>
 
 #include "bench/measure.hpp"
 
@@ -156,12 +157,26 @@ std::uint64_t WorkerPath::discard_records() noexcept {
             probe::SpscQueue& queue = lane->records();
             while (const std::uint8_t* record = queue.front()) {
                 checksum_ += record[0];
+                give_result_back(record, family);
                 queue.pop();
                 ++records;
             }
         }
     }
     return records;
+}
+
+/// As an exporter does: a record's names are the worker's again.
+void WorkerPath::give_result_back(const std::uint8_t* record, IpFamily family) noexcept {
+    const std::size_t offset = binding_.application_offset(family);
+    if (worker_.application() == nullptr || offset == 0) {
+        return;
+    }
+    probe::ApplicationBlock block{};
+    std::memcpy(&block, record + offset, sizeof block);
+    if (block.handle != probe::kNoResult) {
+        worker_.application()->results().give_back(block.handle);
+    }
 }
 
 } // namespace bench

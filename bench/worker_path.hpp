@@ -79,6 +79,7 @@ class WorkerPath {
     [[nodiscard]] std::uint64_t checksum() const noexcept { return checksum_; }
 
   private:
+    void give_result_back(const std::uint8_t* record, probe::IpFamily family) noexcept;
     std::uint32_t step() noexcept;
     void sweep() noexcept;
 

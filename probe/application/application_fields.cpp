@@ -15,6 +15,8 @@ namespace {
 using F = ApplicationField;
 constexpr FieldKind kText = FieldKind::text;
 constexpr FieldKind kNumber = FieldKind::number;
+constexpr FieldKind kOctets = FieldKind::octets;
+constexpr FieldKind kLabel = FieldKind::label;
 
 constexpr std::uint32_t kIana = 0;
 constexpr std::uint32_t kNetscaler = 5951;
@@ -27,6 +29,7 @@ constexpr std::uint32_t kFlowmon = 39499;
 constexpr std::uint16_t kName = 255;
 constexpr std::uint16_t kLong = 256;
 constexpr std::uint16_t kShort = 64;
+constexpr std::uint16_t kLabelName = 32; // kApplicationNameOctetsMax
 
 constexpr std::array<ApplicationFieldInfo, kApplicationFields> kFields = {{
     {F::tls_server_name, "TLS server name", kText, kName, kCert, 294},
@@ -116,6 +119,14 @@ constexpr std::array<ApplicationFieldInfo, kApplicationFields> kFields = {{
     {F::stun_message_type, "STUN message type", kNumber, 2, kIana, 0},
     {F::stun_software, "STUN software", kText, 128, kIana, 0},
     {F::syslog_priority, "syslog priority", kNumber, 1, kNetscaler, 134},
+    {F::application_id, "application, by the rules (RFC 6759)", kLabel, 8, kIana, 95},
+    {F::application_name, "its name", kLabel, kLabelName, kIana, 96},
+    {F::application_category, "its category", kLabel, kLabelName, kIana, 372},
+    {F::payload_head, "first payload octets of the source", kOctets, kPayloadHeadMax, kCert, 18},
+    {F::payload_head_reverse, "first payload octets of the answers", kOctets, kPayloadHeadMax,
+     kCert, 16402},
+    {F::payload_entropy, "their entropy, 255 for 8 bits an octet", kNumber, 1, kCert, 35},
+    {F::payload_entropy_reverse, "entropy of the answers", kNumber, 1, kCert, 16419},
 }};
 
 constexpr bool in_order() {

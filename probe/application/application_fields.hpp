@@ -17,7 +17,12 @@
 
 namespace probe {
 
-enum class FieldKind : std::uint8_t { text, number };
+enum class FieldKind : std::uint8_t {
+    text,
+    number,
+    octets, ///< of any value, cut anywhere
+    label,  ///< follows from the flow's ApplicationLabel
+};
 
 enum class ApplicationField : std::uint8_t {
     tls_server_name,
@@ -107,11 +112,22 @@ enum class ApplicationField : std::uint8_t {
     stun_message_type,
     stun_software,
     syslog_priority,
+    // Not a protocol's, but of every flow (ApplicationMeter).
+    application_id,
+    application_name,
+    application_category,
+    payload_head,
+    payload_head_reverse,
+    payload_entropy,
+    payload_entropy_reverse,
     count_, ///< not a field
 };
 
 inline constexpr std::size_t kApplicationFields =
     static_cast<std::size_t>(ApplicationField::count_);
+
+/// The most that is kept of a direction's payload.
+inline constexpr std::uint16_t kPayloadHeadMax = 256;
 
 struct ApplicationFieldInfo {
     ApplicationField field;

@@ -10,33 +10,56 @@ namespace {
 using Length = std::uint16_t;
 
 bool is_number(ApplicationField field) noexcept {
-    return field_info(field).kind == FieldKind::number;
+    const FieldKind kind = field_info(field).kind;
+    return kind == FieldKind::number || kind == FieldKind::label;
 }
+
+// ApplicationId as one number: enterprise, engine, selector.
+constexpr unsigned kEnterpriseShift = 32;
+constexpr unsigned kEngineShift = 24;
+constexpr std::uint32_t kSelectorMask = 0xFF'FFFF;
 
 } // namespace
 
-std::size_t pack_fields(const ApplicationFields& fields, const FieldMask& wanted,
-                        std::span<std::uint8_t> out) noexcept {
-    std::size_t used = 0;
-    const auto put = [&](const void* octets, std::size_t count) {
-        std::memcpy(out.data() + used, octets, count);
-        used += count;
-    };
+void FieldPacker::put(const void* octets, std::size_t count) noexcept {
+    if (count != 0) {
+        std::memcpy(out_.data() + used_, octets, count);
+        used_ += count;
+    }
+}
+
+void FieldPacker::add_number(ApplicationField field, std::uint64_t value) noexcept {
+    put(&field, sizeof field);
+    put(&value, sizeof value);
+}
+
+void FieldPacker::add_octets(ApplicationField field, Bytes octets) noexcept {
+    const auto length = static_cast<Length>(octets.size());
+    put(&field, sizeof field);
+    put(&length, sizeof length);
+    put(octets.data(), octets.size());
+}
+
+void FieldPacker::add_label(const ApplicationId& id) noexcept {
+    add_number(ApplicationField::application_id,
+               std::uint64_t{id.enterprise} << kEnterpriseShift |
+                   std::uint64_t{static_cast<std::uint8_t>(id.engine)} << kEngineShift |
+                   id.selector);
+}
+
+void FieldPacker::add(const ApplicationFields& fields, const FieldMask& wanted) noexcept {
     for (std::size_t i = 0; i < fields.size(); ++i) {
         const ApplicationFields::Value value = fields.at(i);
         if (!wanted.has(value.field)) {
             continue;
         }
-        put(&value.field, sizeof value.field);
         if (is_number(value.field)) {
-            put(&value.number, sizeof value.number);
+            add_number(value.field, value.number);
         } else {
-            const auto length = static_cast<Length>(value.text.size());
-            put(&length, sizeof length);
-            put(value.text.data(), value.text.size());
+            add_octets(value.field, {reinterpret_cast<const std::uint8_t*>(value.text.data()),
+                                     value.text.size()});
         }
     }
-    return used;
 }
 
 Bytes PackedFields::find(ApplicationField field) const noexcept {
@@ -71,6 +94,17 @@ std::optional<std::uint64_t> PackedFields::number(ApplicationField field) const 
     std::uint64_t value = 0;
     std::memcpy(&value, octets.data(), sizeof value);
     return value;
+}
+
+std::optional<ApplicationId> PackedFields::label() const noexcept {
+    const std::optional<std::uint64_t> packed = number(ApplicationField::application_id);
+    if (!packed) {
+        return std::nullopt;
+    }
+    return ApplicationId{
+        .enterprise = static_cast<std::uint32_t>(*packed >> kEnterpriseShift),
+        .selector = static_cast<std::uint32_t>(*packed) & kSelectorMask,
+        .engine = static_cast<ClassificationEngine>(*packed >> kEngineShift & 0xFF)};
 }
 
 } // namespace probe

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "probe/config/collector_url.hpp"
+#include "probe/exporting/meterable_elements.hpp"
 #include "probe/exporting/open_sink.hpp"
 #include "probe/metering/siphash.hpp"
 
@@ -48,6 +49,43 @@ std::uint32_t interface_index(const ProbeConfig& config, std::size_t i) {
     return written != 0 ? written : static_cast<std::uint32_t>(i + 1);
 }
 
+/// Whether some template lists a field of this kind.
+bool lists(const std::vector<ipfix::TemplateDescription>& descriptions, FieldKind kind) {
+    return std::any_of(descriptions.begin(), descriptions.end(), [&](const auto& one) {
+        return std::any_of(one.values.begin(), one.values.end(), [&](const auto& field) {
+            const MeterableEntry* entry =
+                find_meterable(field.element->enterprise, field.element->id);
+            return entry != nullptr && entry->source == ValueSource::application &&
+                   field_info(entry->field).kind == kind;
+        });
+    });
+}
+
+/// RFC 7011 section 11: payload is not for everybody on the way to see.
+void refuse_cleartext_payload(const ProbeConfig& config) {
+    for (const CollectorOptions& collector : config.exporting.collectors) {
+        if (to_network(collector.transport) && !has_certificates(collector.transport)) {
+            throw std::invalid_argument(fmt::format(
+                "a template exports payload, and nothing protects it on its way to {} (RFC 7011 "
+                "section 11); send it over tls:// or dtls://, or say metering: {{application: "
+                "{{allow_cleartext_payload: true}}}}",
+                collector.url));
+        }
+    }
+}
+
+std::shared_ptr<const ApplicationRules> load_rules(const ProbeConfig& config) {
+    ApplicationOptions options = config.metering.labels;
+    if (options.rule_files.empty()) {
+        options.rule_files = {find_rule_file("applications", "")};
+    }
+    auto rules = ApplicationRules::load(options);
+    for (const std::string& remark : rules->report().remarks) {
+        tell_operator(remark);
+    }
+    return rules;
+}
+
 } // namespace
 
 RecordBinding bind_templates(const ProbeConfig& config) {
@@ -57,7 +95,8 @@ RecordBinding bind_templates(const ProbeConfig& config) {
             descriptions.push_back(std::move(one));
         }
     }
-    BindingContext context{.domain_id = config.observation.domain_id, .interfaces = {}};
+    BindingContext context;
+    context.domain_id = config.observation.domain_id;
     if (config.exporting.udp_payload != 0) {
         context.record_octets_max = std::max<std::size_t>(
             config.exporting.udp_payload, ipfix::kMessageHeaderOctets + ipfix::kSetHeaderOctets);
@@ -67,6 +106,13 @@ RecordBinding bind_templates(const ProbeConfig& config) {
         context.interfaces.push_back(
             {interface_index(config, i),
              static_cast<std::uint8_t>(config.observation.points[i].direction)});
+    }
+    if (lists(descriptions, FieldKind::octets) &&
+        !config.metering.application.allow_cleartext_payload) {
+        refuse_cleartext_payload(config);
+    }
+    if (lists(descriptions, FieldKind::label)) {
+        context.rules = load_rules(config);
     }
     return {descriptions, context};
 }
@@ -79,7 +125,8 @@ std::unique_ptr<OptionsRecords> make_options_records(const ProbeConfig& config,
     }
     OptionsContext context{.domain_id = config.observation.domain_id,
                            .domain_name = config.observation.domain_name,
-                           .interfaces = {}};
+                           .interfaces = {},
+                           .rules = binding.rules().get()};
     for (std::size_t i = 0; i < config.observation.points.size(); ++i) {
         const std::string& port = config.observation.points[i].port;
         context.interfaces.push_back(

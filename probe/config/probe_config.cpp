@@ -9,6 +9,8 @@
 #include <stdexcept>
 
 #include "encoder/yaml_document.hpp"
+#include "probe/application/application_fields.hpp"
+#include "probe/application/application_label.hpp"
 #include "probe/config/collector_mapping.hpp"
 #include "probe/config/yaml_values.hpp"
 
@@ -29,6 +31,7 @@ constexpr std::uint32_t kUdpPayloadMax = 65'507;
 constexpr std::uint32_t kTemplateCopiesMax = 10;
 constexpr int kLcoresMax = 1024;
 constexpr std::uint32_t kApplicationFlowsMax = 4'194'304;
+constexpr std::uint16_t kLabelOctetsStep = 32;
 constexpr std::uint32_t kHellosMax = 1'048'576;
 constexpr std::uint16_t kPayloadPacketsMax = 1'000;
 constexpr std::uint32_t kPayloadOctetsMin = 64;
@@ -115,14 +118,41 @@ void read_observation(const YamlNode& node, ObservationOptions& options) {
     });
 }
 
-void read_application(const YamlNode& node, InspectionOptions& options) {
-    node.check_keys({"flows_max", "result_octets", "hellos", "payload_packets", "payload_octets"});
-    take_uint(node, "flows_max", options.flows_max, 1, kApplicationFlowsMax);
-    take_uint(node, "hellos", options.hellos, 1, kHellosMax);
-    take_uint(node, "payload_packets", options.payload_packets, 1, kPayloadPacketsMax);
-    take_uint(node, "payload_octets", options.payload_octets, kPayloadOctetsMin, kPayloadOctetsMax);
+void read_application(const YamlNode& node, MeteringOptions& options,
+                      const std::string& directory) {
+    node.check_keys({"flows_max", "result_octets", "hellos", "payload_packets", "payload_octets",
+                     "head_octets", "allow_cleartext_payload", "rules", "cache", "pattern_packets",
+                     "pattern_octets", "enterprise_number"});
+    InspectionOptions& inspection = options.application;
+    take_uint(node, "flows_max", inspection.flows_max, 1, kApplicationFlowsMax);
+    take_uint(node, "hellos", inspection.hellos, 1, kHellosMax);
+    take_uint(node, "payload_packets", inspection.payload_packets, 1, kPayloadPacketsMax);
+    take_uint(node, "payload_octets", inspection.payload_octets, kPayloadOctetsMin,
+              kPayloadOctetsMax);
+    take_uint(node, "head_octets", inspection.head_octets, 1, kPayloadHeadMax);
+    when(node, "allow_cleartext_payload",
+         [&](const YamlNode& value) { inspection.allow_cleartext_payload = value.as_bool(); });
     when(node, "result_octets", [&](const YamlNode& value) {
-        options.result_octets = value.as_size(kResultOctetsMin, kResultOctetsMax);
+        inspection.result_octets = value.as_size(kResultOctetsMin, kResultOctetsMax);
+    });
+    ApplicationOptions& labels = options.labels;
+    take_uint(node, "pattern_packets", labels.payload_packets_max, 1, kLabelPacketsMax);
+    take_uint(node, "pattern_octets", labels.payload_octets_max, kLabelOctetsStep, kLabelOctetsMax);
+    take_uint(node, "enterprise_number", labels.enterprise_number, 1);
+    when(node, "cache", [&](const YamlNode& value) { labels.cache = value.as_string(); });
+    when(node, "rules", [&](const YamlNode& list) {
+        for (const YamlNode& item : list.list_or_one()) {
+            try {
+                labels.rule_files.push_back(find_rule_file(item.as_string(), directory));
+            } catch (const std::invalid_argument& refused) {
+                throw item.error(refused.what());
+            }
+        }
+        if (labels.rule_files.empty()) {
+            throw list.error(
+                "at least one file of rules is needed; write [applications], or leave "
+                "the key out");
+        }
     });
 }
 
@@ -130,7 +160,7 @@ void read_metering(const YamlNode& node, MeteringOptions& options, const std::st
     node.check_keys({"flows_max", "ipv6_share", "timeouts", "sweep", "when_full", "templates",
                      "application", "record_queue"});
     when(node, "application",
-         [&](const YamlNode& value) { read_application(value, options.application); });
+         [&](const YamlNode& value) { read_application(value, options, directory); });
     take_uint(node, "flows_max", options.flows_max, kFlowsMin, kFlowsMax);
     take_uint(node, "record_queue", options.record_queue, kRecordQueueMin, kRecordQueueMax);
     take_duration(node, "sweep", options.sweep, {10 * kNsPerMs, 60 * kNsPerSecond});

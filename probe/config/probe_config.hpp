@@ -36,6 +36,8 @@ struct ProbeConfig {
 /// the remedy.
 [[nodiscard]] std::string find_template_file(const std::string& written,
                                              const std::string& directory);
+/// The same of a file of application rules; the shipped one is called applications.
+[[nodiscard]] std::string find_rule_file(const std::string& written, const std::string& directory);
 
 inline constexpr std::uint64_t kFlowsMin = 64;
 inline constexpr std::uint64_t kFlowsMax = 1'000'000'000;

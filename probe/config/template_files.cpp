@@ -37,7 +37,7 @@ std::string find_shipped(std::string_view name) {
         }
     }
     throw std::invalid_argument(
-        fmt::format("the shipped template set '{}' is not where it was installed ({}); install "
+        fmt::format("the shipped file '{}' is not where it was installed ({}); install "
                     "parshall again or "
                     "name a template file",
                     name, PARSHALL_TEMPLATES_INSTALLED));
@@ -75,6 +75,25 @@ std::string find_template_file(const std::string& written, const std::string& di
         "there is no template file '{}'{}; name a file, or one of default, application, uniflow, "
         "minimal, wide",
         written, written == path ? "" : " beside the configuration"));
+}
+
+std::string find_rule_file(const std::string& written, const std::string& directory) {
+    constexpr std::string_view kShipped = "applications";
+    if (written == kShipped) {
+        return find_shipped(kShipped);
+    }
+    fs::path path(written);
+    if (path.is_relative() && !directory.empty()) {
+        path = fs::path(directory) / path;
+    }
+    std::error_code error;
+    if (!fs::is_regular_file(fs::status(path, error))) {
+        throw std::invalid_argument(fmt::format(
+            "there is no file of application rules '{}'{}; name a file, or applications "
+            "for the shipped one",
+            written, written == path ? "" : " beside the configuration"));
+    }
+    return path.lexically_normal();
 }
 
 } // namespace probe

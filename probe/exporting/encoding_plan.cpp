@@ -37,9 +37,27 @@ std::uint8_t* put(std::uint8_t* out, std::uint64_t value, unsigned width) noexce
     return out + width;
 }
 
+/// applicationId of engine 20 (RFC 6759): engine, enterprise, selector.
+constexpr std::size_t kLabelIdMax = 8;
+
 [[nodiscard]] std::size_t widest(const EncodingStep& step) noexcept {
     constexpr std::size_t kMplsVariableMax = 4; // a length octet and three of the label
+    if (step.kind == EncodingStepKind::label_id && step.width == 0) {
+        return 1 + kLabelIdMax;
+    }
     return step.kind == EncodingStepKind::mpls_variable ? kMplsVariableMax : step.width;
+}
+
+[[nodiscard]] bool is_label(EncodingStepKind kind) noexcept {
+    return kind == EncodingStepKind::label_id || kind == EncodingStepKind::label_name ||
+           kind == EncodingStepKind::label_category;
+}
+
+/// Of variable length, sharing the room that a record has for texts.
+[[nodiscard]] bool is_text(EncodingStepKind kind) noexcept {
+    return kind == EncodingStepKind::application_text ||
+           kind == EncodingStepKind::application_octets || kind == EncodingStepKind::label_name ||
+           kind == EncodingStepKind::label_category;
 }
 
 [[nodiscard]] ApplicationField field_of(const EncodingStep& step) noexcept {
@@ -55,15 +73,15 @@ constexpr std::size_t kLongPrefixOctets = 3;
 }
 
 /// How much of `text` to write where `room` octets are left for it, its prefix beyond one octet
-/// included.
-[[nodiscard]] std::size_t fitting(std::string_view text, std::size_t room) noexcept {
+/// included. `whole`: whole characters.
+[[nodiscard]] std::size_t fitting(std::string_view text, std::size_t room, bool whole) noexcept {
     std::size_t octets = text.size();
     if (octets + prefix_octets(octets) - 1 > room) {
         octets = std::min(octets, room);
         if (octets > kShortTextMax) {
             octets = std::max(octets - (kLongPrefixOctets - 1), kShortTextMax);
         }
-        while (octets > 0 && (static_cast<unsigned char>(text[octets]) & 0xC0U) == 0x80U) {
+        while (whole && octets > 0 && (static_cast<unsigned char>(text[octets]) & 0xC0U) == 0x80U) {
             --octets; // in the middle of a character
         }
     }
@@ -89,7 +107,8 @@ EncodingPlan::EncodingPlan(const RecordBase& base, std::vector<EncodingStep> ste
     std::size_t texts = 0; // as long as any can be
     for (const EncodingStep& step : steps_) {
         octets_max_ += widest(step);
-        if (step.kind == EncodingStepKind::application_text) {
+        labels_ = labels_ || is_label(step.kind);
+        if (is_text(step.kind)) {
             const std::size_t longest = field_info(field_of(step)).octets_max;
             texts += longest + prefix_octets(longest) - 1;
         }
@@ -110,8 +129,17 @@ RecordWeight EncodingPlan::weight(const std::uint8_t* record) const noexcept {
 std::size_t EncodingPlan::encode(const std::uint8_t* record, RecordNames& names,
                                  std::uint8_t* out) const noexcept {
     const std::uint8_t* const begin = out;
-    std::size_t text_room = text_octets_max_;
     const std::size_t order = (record[base_.order] & FlowOrder::kSourceIsSecond) != 0 ? 1 : 0;
+    std::size_t text_room = text_octets_max_;
+    const ApplicationId label = labels_ ? label_of(record, order, names) : ApplicationId{};
+    const ApplicationEntry* const entry =
+        labels_ && names.rules != nullptr ? names.rules->find(label) : nullptr;
+    const auto put_next = [&](std::string_view text, bool whole) {
+        const std::size_t kept = fitting(text, text_room, whole);
+        names.texts_cut += kept < text.size() ? 1 : 0;
+        text_room -= kept + prefix_octets(kept) - 1;
+        out = put_text(out, text.substr(0, kept));
+    };
     for (const EncodingStep& step : steps_) {
         const std::uint16_t from = step.from[order];
         switch (step.kind) {
@@ -130,12 +158,27 @@ std::size_t EncodingPlan::encode(const std::uint8_t* record, RecordNames& names,
                 out += length;
                 break;
             }
-            case EncodingStepKind::application_text: {
-                const std::string_view text = names.fields.text(field_of(step));
-                const std::size_t kept = fitting(text, text_room);
-                names.texts_cut += kept < text.size() ? 1 : 0;
-                text_room -= kept + prefix_octets(kept) - 1;
-                out = put_text(out, text.substr(0, kept));
+            case EncodingStepKind::application_text:
+                put_next(names.fields.text(field_of(step)), true);
+                break;
+            case EncodingStepKind::application_octets:
+                put_next(names.fields.text(field_of(step)), false);
+                break;
+            case EncodingStepKind::label_name:
+                put_next(entry == nullptr ? std::string_view() : entry->name, true);
+                break;
+            case EncodingStepKind::label_category:
+                put_next(entry == nullptr ? std::string_view() : entry->category, true);
+                break;
+            case EncodingStepKind::label_id: {
+                const std::size_t octets = step.width != 0         ? step.width
+                                           : label.enterprise != 0 ? kLabelIdMax
+                                                                   : 4;
+                if (step.width == 0) {
+                    *out++ = static_cast<std::uint8_t>(octets);
+                }
+                label.write({out, octets});
+                out += octets;
                 break;
             }
             case EncodingStepKind::application_number:
@@ -146,6 +189,26 @@ std::size_t EncodingPlan::encode(const std::uint8_t* record, RecordNames& names,
         }
     }
     return static_cast<std::size_t>(out - begin);
+}
+
+/// What inspection found; else what the header alone says, a port at last.
+ApplicationId EncodingPlan::label_of(const std::uint8_t* record, std::size_t order,
+                                     const RecordNames& names) const noexcept {
+    if (const auto found = names.fields.label()) {
+        return *found;
+    }
+    if (names.rules == nullptr || names.inspected) {
+        return {};
+    }
+    const auto port = [&](std::size_t endpoint) {
+        const std::uint8_t* const at = record + base_.ports[endpoint];
+        return static_cast<std::uint16_t>(at[0] << 8 | at[1]);
+    };
+    LabelEvidence evidence;
+    evidence.protocol = record[base_.protocol];
+    evidence.source_port = port(order);
+    evidence.destination_port = port(1 - order);
+    return names.rules->resolve(evidence).id;
 }
 
 std::uint64_t EncodingPlan::derived(const EncodingStep& step, std::uint16_t from,
@@ -221,6 +284,10 @@ std::uint64_t EncodingPlan::derived(const EncodingStep& step, std::uint16_t from
         case EncodingStepKind::zero:
         case EncodingStepKind::application_number:
         case EncodingStepKind::application_text:
+        case EncodingStepKind::application_octets:
+        case EncodingStepKind::label_id:
+        case EncodingStepKind::label_name:
+        case EncodingStepKind::label_category:
             break;
     }
     return 0;

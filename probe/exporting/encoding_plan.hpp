@@ -13,6 +13,7 @@
 #include <string_view>
 #include <vector>
 
+#include "probe/application/application_rules.hpp"
 #include "probe/application/packed_fields.hpp"
 #include "probe/exporting/session_ledger.hpp"
 #include "probe/packet/packet_batch.hpp"
@@ -52,6 +53,10 @@ enum class EncodingStepKind : std::uint8_t {
     zero,               ///< paddingOctets
     application_number, ///< `value`: the ApplicationField; 0 when it is absent
     application_text,   ///< the same, of variable length; empty when absent
+    application_octets, ///< the same, cut anywhere
+    label_id,           ///< applicationId in `width` octets; 0: variable length
+    label_name,         ///< of variable length; empty when nothing is known
+    label_category,
 };
 
 struct EncodingStep {
@@ -66,7 +71,9 @@ struct EncodingStep {
 /// What was read out of the flow's payloads, and what became of it.
 struct RecordNames {
     PackedFields fields;
-    std::uint32_t texts_cut = 0; ///< added by encode(): for want of room in the record
+    const ApplicationRules* rules = nullptr; ///< nullptr: no labels
+    bool inspected = false;                  ///< then there is no label but the one in `fields`
+    std::uint32_t texts_cut = 0;             ///< added by encode(): for want of room in the record
 };
 
 /// Where the base of a record has what every plan needs (FlowRecord<Key> for this plan's Key).
@@ -79,6 +86,8 @@ struct RecordBase {
     std::uint16_t tcp_control_bits;
     std::uint16_t order;
     std::uint16_t end_reason;
+    std::uint16_t protocol;
+    std::array<std::uint16_t, 2> ports; ///< of the key's first and second endpoint
 };
 
 /// Direction (61) of each interface, by ifIndex; the last entry serves the unknown ones.
@@ -104,12 +113,15 @@ class EncodingPlan {
     [[nodiscard]] const std::vector<EncodingStep>& steps() const noexcept { return steps_; }
 
   private:
+    [[nodiscard]] ApplicationId label_of(const std::uint8_t* record, std::size_t order,
+                                         const RecordNames& names) const noexcept;
     [[nodiscard]] std::uint64_t derived(const EncodingStep& step, std::uint16_t from,
                                         const std::uint8_t* record) const noexcept;
 
     RecordBase base_;
     std::vector<EncodingStep> steps_;
     std::vector<InterfaceDirection> interfaces_;
+    bool labels_ = false; ///< some step needs the label
     std::size_t octets_max_ = 0;
     std::size_t text_octets_max_ = 0; ///< of all texts of a record together
 };

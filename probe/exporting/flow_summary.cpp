@@ -44,6 +44,14 @@ constexpr std::array kRoleOfElement = {
     RoleOfElement{"layer2OctetDeltaCount", FlowRole::octets, FlowRole::reverse_octets},
     RoleOfElement{"tcpControlBits", FlowRole::flags, FlowRole::flags},
     RoleOfElement{"flowEndReason", FlowRole::end_reason},
+    RoleOfElement{"applicationName", FlowRole::application},
+    RoleOfElement{"sslServerName", FlowRole::name},
+    RoleOfElement{"quicSNI", FlowRole::name},
+    RoleOfElement{"httpRequestHost", FlowRole::name},
+    RoleOfElement{"DNSName", FlowRole::name},
+    RoleOfElement{"sshVersion", FlowRole::name},
+    RoleOfElement{"dhcpHostName", FlowRole::name},
+    RoleOfElement{"SIPCalledParty", FlowRole::name},
 };
 
 FlowRole role_of(const ipfix::FieldSpecifier& field) {
@@ -81,7 +89,8 @@ FlowSummaryReader::FlowSummaryReader(std::span<const ipfix::TemplateRecord> temp
         for (const ipfix::FieldSpecifier& field : record.fields()) {
             FlowRole role = role_of(field);
             const bool taken = std::find(roles.begin(), roles.end(), role) != roles.end();
-            if (taken && role != FlowRole::flags) role = FlowRole::none;
+            const bool joined = role == FlowRole::flags || role == FlowRole::name;
+            if (taken && !joined) role = FlowRole::none;
             roles.push_back(role);
             fillable_[static_cast<std::size_t>(role)] = true;
             has_ipv6_ |= field.element->type == ipfix::AbstractDataType::ipv6Address &&
@@ -104,6 +113,10 @@ FlowSummary FlowSummaryReader::read(std::size_t template_index, Bytes data_recor
             summary.source = octets;
         else if (role == FlowRole::destination)
             summary.destination = octets;
+        else if (role == FlowRole::application)
+            summary.application = octets;
+        else if (role == FlowRole::name)
+            summary.name = summary.name.empty() ? octets : summary.name;
         else if (role == FlowRole::flags)
             summary.numbers[at] |= number_of(*specifier.element, octets);
         else

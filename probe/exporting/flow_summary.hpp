@@ -16,7 +16,7 @@
 namespace probe {
 
 /// What a field is to a person. Where a template has several fields of one role, the first counts;
-/// only the two directions' TCP flags are joined.
+/// only the two directions' TCP flags are joined, and of names the first that is not empty is it.
 enum class FlowRole : std::uint8_t {
     none,
     start,
@@ -34,6 +34,8 @@ enum class FlowRole : std::uint8_t {
     reverse_octets,
     flags,
     end_reason,
+    application,
+    name, ///< of the server, the host, the question
     count_
 };
 inline constexpr std::size_t kFlowRoles = static_cast<std::size_t>(FlowRole::count_);
@@ -44,6 +46,8 @@ struct FlowSummary {
     std::array<std::uint64_t, kFlowRoles> numbers{};
     Bytes source; ///< address octets in the record
     Bytes destination;
+    Bytes application; ///< a text
+    Bytes name;        ///< a text
 
     [[nodiscard]] bool has(FlowRole role) const { return present[static_cast<std::size_t>(role)]; }
     [[nodiscard]] std::uint64_t of(FlowRole role) const {

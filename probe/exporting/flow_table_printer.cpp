@@ -61,6 +61,8 @@ void FlowTablePrinter::choose_columns(unsigned columns) {
         left -= kFractionWidth;
     }
     widen_endpoints(left);
+    const bool named = can(FlowRole::application) || can(FlowRole::name);
+    widths_[static_cast<std::size_t>(Column::name)] = named ? 1 : 0; // and as wide as it needs
 }
 
 void FlowTablePrinter::widen_endpoints(std::size_t left) {
@@ -94,7 +96,7 @@ void FlowTablePrinter::append_record(std::string& out, std::size_t template_inde
         }
         source.swap(destination); // it may take the room of both
     }
-    append_line(out, cells, Column::start, Column::end_reason);
+    append_line(out, cells, Column::start, Column::name);
 }
 
 void FlowTablePrinter::append_heading(std::string& out) const {
@@ -109,8 +111,9 @@ void FlowTablePrinter::append_heading(std::string& out) const {
                          "<PKTS",
                          "<OCTS",
                          "FLAGS",
-                         "END"};
-    append_line(out, names, Column::start, Column::end_reason);
+                         "END",
+                         "NAME"};
+    append_line(out, names, Column::start, Column::name);
 }
 
 // A cell that is too long pushes those behind it only until an empty or narrow cell makes up for
@@ -195,6 +198,10 @@ std::string FlowTablePrinter::cell(Column column, const FlowSummary& flow) const
             if (flow.has(FlowRole::end_reason)) {
                 append_end_reason(text, static_cast<std::uint8_t>(flow.of(FlowRole::end_reason)));
             }
+            break;
+        case Column::name:
+            append_words(text, flow.application);
+            append_words(text, flow.name);
             break;
         case Column::count_:
             break;

@@ -8,7 +8,8 @@
 // The columns are those that any template can fill, as many as the terminal's width allows; when
 // the two directions have no room of their own, PKTS and OCTS are their sums. Lines come as records
 // come, so widths are chosen once, from the templates: two long IPv6 addresses that do not fit side
-// by side take two lines, and every number stays under its heading.
+// by side take two lines, and every number stays under its heading. What layer 7 knows of a flow is
+// last, as long as it is.
 //
 // Thread: its sink's. `templates` must outlive it.
 #pragma once
@@ -51,6 +52,7 @@ class FlowTablePrinter {
         reverse_octets,
         flags,
         end_reason,
+        name,
         count_
     };
     static constexpr std::size_t kColumns = static_cast<std::size_t>(Column::count_);

@@ -44,6 +44,9 @@ constexpr std::array<std::string_view, 3> kInterface = {"ingressInterface", "int
                                                         "interfaceDescription"};
 constexpr std::array<std::string_view, 2> kDomain = {"observationDomainId",
                                                      "observationDomainName"};
+// RFC 6759 section 5: "a mapping of the Application ID to its name".
+constexpr std::array<std::string_view, 3> kApplication = {"applicationId", "applicationName",
+                                                          "applicationCategoryName"};
 constexpr std::array<std::string_view, 8> kElementType = {
     "privateEnterpriseNumber",     "informationElementId",    "informationElementDataType",
     "informationElementSemantics", "informationElementUnits", "informationElementRangeBegin",
@@ -63,6 +66,11 @@ class FieldWriter {
     FieldWriter& milliseconds(TimeNs time) { return number(std::uint64_t{time / kNsPerMs}); }
     FieldWriter& microseconds(TimeNs time) {
         return number(std::uint64_t{ipfix::ntp_from_unix_us(time / kNsPerUs)});
+    }
+    FieldWriter& application(const ApplicationId& id, std::size_t octets) {
+        out_.resize(out_.size() + octets);
+        id.write({out_.data() + out_.size() - octets, octets});
+        return *this;
     }
     /// Of variable length, cut between characters where it is too long.
     FieldWriter& text(std::string_view value) {
@@ -131,18 +139,24 @@ OptionsRecords::OptionsRecords(std::span<const ipfix::TemplateRecord> data_templ
              add_template("exporting_process_reliability", 1, kExportingReliability));
     add_flow_keys(data_templates);
     add_names(context);
+    if (context.rules != nullptr) {
+        add_applications(*context.rules);
+    }
     add_element_types(data_templates);
 }
 
 std::size_t OptionsRecords::add_template(const char* name, std::size_t scope_count,
-                                         std::span<const std::string_view> elements) {
+                                         std::span<const std::string_view> elements,
+                                         std::uint16_t scope_octets) {
     std::vector<ipfix::FieldSpecifier> fields;
     for (const std::string_view element_name : elements) {
         const ipfix::InformationElement* element = ipfix::find_element(element_name);
         if (element == nullptr) {
             throw std::logic_error("the registry has no " + std::string(element_name));
         }
-        fields.push_back({element, ipfix::default_length(element->type)});
+        const bool shortened = scope_octets != 0 && fields.size() < scope_count;
+        fields.push_back(
+            {element, shortened ? scope_octets : ipfix::default_length(element->type)});
     }
     if (next_id_ > UINT16_MAX) {
         throw std::runtime_error(
@@ -182,6 +196,18 @@ void OptionsRecords::add_names(const OptionsContext& context) {
     if (!context.domain_name.empty()) {
         records_.push_back({Kind::fixed, add_template("observation_domain", 1, kDomain), {}});
         FieldWriter(records_.back().octets).number(domain_id_).text(context.domain_name);
+    }
+}
+
+void OptionsRecords::add_applications(const ApplicationRules& rules) {
+    const auto id_octets = static_cast<std::uint16_t>(rules.id_octets());
+    const std::size_t index = add_template("applications", 1, kApplication, id_octets);
+    for (const ApplicationEntry& entry : rules.entries()) {
+        records_.push_back({Kind::fixed, index, {}});
+        FieldWriter(records_.back().octets)
+            .application(entry.id, id_octets)
+            .text(entry.name)
+            .text(entry.category);
     }
 }
 

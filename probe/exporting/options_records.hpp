@@ -7,6 +7,7 @@
 //   flow keys                          section 4.4            which fields of a template are keys
 //   interfaces                         interfaceName, interfaceDescription by ingressInterface
 //   observation domain                 observationDomainName
+//   applications                       applicationName, applicationCategoryName by applicationId
 //   information element types          RFC 5610, of enterprise-specific elements in use
 //
 // Every cycle is all of them, in this order. The first three are made of counters at the moment
@@ -23,6 +24,7 @@
 #include <vector>
 
 #include "encoder/template_record.hpp"
+#include "probe/application/application_rules.hpp"
 #include "probe/exporting/session_ledger.hpp"
 #include "probe/packet/packet_batch.hpp"
 
@@ -56,6 +58,8 @@ struct OptionsContext {
     std::uint32_t domain_id = 1;
     std::string domain_name; ///< empty: no record of it
     std::vector<NamedInterface> interfaces;
+    /// What labels flows, when a template has applicationId; nullptr: no records of it.
+    const ApplicationRules* rules = nullptr;
 };
 
 class OptionsRecords {
@@ -94,9 +98,11 @@ class OptionsRecords {
     };
 
     std::size_t add_template(const char* name, std::size_t scope_count,
-                             std::span<const std::string_view> elements);
+                             std::span<const std::string_view> elements,
+                             std::uint16_t scope_octets = 0);
     void add_flow_keys(std::span<const ipfix::TemplateRecord> data_templates);
     void add_names(const OptionsContext& context);
+    void add_applications(const ApplicationRules& rules);
     void add_element_types(std::span<const ipfix::TemplateRecord> data_templates);
 
     std::uint32_t domain_id_;

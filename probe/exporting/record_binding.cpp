@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "probe/exporting/record_binding.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cstddef>
 #include <stdexcept>
@@ -40,7 +42,9 @@ RecordOffsets offsets_of() {
                  .packets = offsetof(Record, packets),
                  .tcp_control_bits = offsetof(Record, tcp_control_bits),
                  .order = offsetof(Record, order),
-                 .end_reason = offsetof(Record, end_reason)},
+                 .end_reason = offsetof(Record, end_reason),
+                 .protocol = offsetof(Key, protocol),
+                 .ports = {offsetof(Key, source_port_be), offsetof(Key, destination_port_be)}},
         .source = offsetof(Key, source),
         .destination = offsetof(Key, destination),
         .source_port = offsetof(Key, source_port_be),
@@ -171,10 +175,25 @@ std::uint64_t largest_in(unsigned octets) noexcept {
     return octets >= 8 ? UINT64_MAX : (std::uint64_t{1} << (8 * octets)) - 1;
 }
 
+/// applicationId (RFC 6759): an octet of engine and a selector, with an enterprise number between
+/// them where the operator has one.
+void require_label_length(const ipfix::TemplateDescription& description,
+                          const ipfix::TemplateField& field, const BindingContext& context) {
+    constexpr std::uint16_t kMost = 16;
+    const std::uint16_t length = field.wire_length();
+    const std::size_t needed = context.rules == nullptr ? 4 : context.rules->id_octets();
+    if (length != ipfix::kVariableLength && (length < needed || length > kMost)) {
+        fail(description, field,
+             fmt::format("{} needs {} to {} octets; write {}[{}], or no length for a variable one",
+                         field_name(field), needed, kMost, field_name(field), needed));
+    }
+}
+
 /// Reduced-size encoding (RFC 7011 section 6.2): what the meter must promise so that no value is
 /// ever cut.
 void apply_length(const ipfix::TemplateDescription& description, const ipfix::TemplateField& field,
-                  const MeterableEntry& entry, TemplateRequest& request) {
+                  const MeterableEntry& entry, const BindingContext& context,
+                  TemplateRequest& request) {
     const std::uint16_t length = field.wire_length();
     const std::uint16_t full = ipfix::default_length(field.element->type);
     switch (entry.source) {
@@ -204,8 +223,18 @@ void apply_length(const ipfix::TemplateDescription& description, const ipfix::Te
                      "paddingOctets needs a length of 1 to 255, as in paddingOctets[2]");
             }
             return;
+        case ValueSource::application:
+            if (entry.field == ApplicationField::application_id) {
+                require_label_length(description, field, context);
+                return;
+            }
+            break;
         default:
             break;
+    }
+    if (length != full && full == ipfix::kVariableLength) {
+        fail(description, field,
+             field_name(field) + " is of variable length; write it without a length");
     }
     if (length != full) {
         fail(description, field,
@@ -216,7 +245,8 @@ void apply_length(const ipfix::TemplateDescription& description, const ipfix::Te
     }
 }
 
-TemplateRequest request_of(const ipfix::TemplateDescription& description) {
+TemplateRequest request_of(const ipfix::TemplateDescription& description,
+                           const BindingContext& context) {
     TemplateRequest request;
     request.name = description.name;
     request.filter = description.filter;
@@ -233,7 +263,7 @@ TemplateRequest request_of(const ipfix::TemplateDescription& description) {
                 request.application_fields.add(entry.field);
             }
         }
-        apply_length(description, field, entry, request);
+        apply_length(description, field, entry, context, request);
         if (entry.family == ElementFamily::ipv4) {
             ipv4_only = &field;
         } else if (entry.family == ElementFamily::ipv6) {
@@ -459,10 +489,28 @@ class StepBuilder {
     [[nodiscard]] static EncodingStep application_step(ApplicationField field,
                                                        std::uint16_t width) {
         constexpr std::uint16_t kLengthOctet = 1;
-        const bool number = field_info(field).kind == FieldKind::number;
-        EncodingStep s = step(number ? Kind::application_number : Kind::application_text,
-                              number ? width : kLengthOctet, 0);
+        EncodingStep s = step(Kind::application_text, kLengthOctet, 0);
         s.value = static_cast<std::uint64_t>(field);
+        switch (field_info(field).kind) {
+            case FieldKind::number:
+                s.kind = Kind::application_number;
+                s.width = static_cast<std::uint8_t>(width);
+                break;
+            case FieldKind::octets:
+                s.kind = Kind::application_octets;
+                break;
+            case FieldKind::label:
+                s.kind = field == ApplicationField::application_id     ? Kind::label_id
+                         : field == ApplicationField::application_name ? Kind::label_name
+                                                                       : Kind::label_category;
+                if (s.kind == Kind::label_id) {
+                    s.width =
+                        width == ipfix::kVariableLength ? 0 : static_cast<std::uint8_t>(width);
+                }
+                break;
+            case FieldKind::text:
+                break;
+        }
         return s;
     }
     [[nodiscard]] EncodingStep time_step(ValueSource source, std::size_t d,
@@ -520,12 +568,13 @@ EncodingPlan plan_of(const ipfix::TemplateDescription& description, const StepBu
 } // namespace
 
 RecordBinding::RecordBinding(const std::vector<ipfix::TemplateDescription>& descriptions,
-                             const BindingContext& context) {
+                             const BindingContext& context)
+    : rules_(context.rules) {
     std::vector<ipfix::TemplateDescription> numbered = descriptions;
     ipfix::assign_template_ids(numbered);
     std::vector<TemplateRequest> requests;
     for (const ipfix::TemplateDescription& description : numbered) {
-        requests.push_back(request_of(description));
+        requests.push_back(request_of(description, context));
         templates_.push_back(ipfix::make_template_record(description));
     }
     try {

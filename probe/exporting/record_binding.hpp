@@ -20,6 +20,8 @@ namespace probe {
 struct BindingContext {
     std::uint32_t domain_id = 1;
     std::vector<InterfaceDirection> interfaces;
+    /// What labels flows; nullptr: nothing does.
+    std::shared_ptr<const ApplicationRules> rules = nullptr;
     /// What a data record may have, so that it fits a message: texts are cut to this. The default
     /// fits UDP over the least MTU of IPv6.
     std::size_t record_octets_max =
@@ -54,6 +56,9 @@ class RecordBinding {
     [[nodiscard]] std::size_t template_number_offset(IpFamily family) const noexcept {
         return template_number_offset_[static_cast<std::size_t>(family)];
     }
+    [[nodiscard]] const std::shared_ptr<const ApplicationRules>& rules() const noexcept {
+        return rules_;
+    }
     /// Offset of the ApplicationBlock in a record of this family; 0: there is none.
     [[nodiscard]] std::size_t application_offset(IpFamily family) const noexcept {
         return plan_->lane(family).layout().application;
@@ -62,6 +67,7 @@ class RecordBinding {
     [[nodiscard]] std::size_t record_octets_max() const noexcept { return record_octets_max_; }
 
   private:
+    std::shared_ptr<const ApplicationRules> rules_;
     std::vector<ipfix::TemplateRecord> templates_;
     std::unique_ptr<MeteringPlan> plan_;
     std::array<std::vector<EncodingPlan>, 2> plans_;

@@ -151,4 +151,16 @@ void append_end_reason(std::string& out, std::uint8_t reason) {
         out += std::to_string(reason);
 }
 
+void append_words(std::string& out, Bytes text) {
+    if (!out.empty() && !text.empty()) out += ' ';
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        const std::uint8_t octet = text[i];
+        // C1 controls (U+0080 to U+009F) have two octets in UTF-8.
+        const bool c1 = octet == 0xC2 && i + 1 < text.size() && text[i + 1] < 0xA0;
+        const bool control = octet < 0x20 || octet == 0x7F || c1;
+        out += control ? '.' : static_cast<char>(octet);
+        i += c1 ? 1 : 0;
+    }
+}
+
 } // namespace probe

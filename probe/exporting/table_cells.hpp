@@ -35,4 +35,8 @@ void append_tcp_flags(std::string& out, std::uint16_t control_bits);
 /// flowEndReason: "idle", "active", "end", "forced", "full".
 void append_end_reason(std::string& out, std::uint8_t reason);
 
+/// A text from the network behind a space, if there is anything before it. Whatever could move a
+/// terminal's cursor or colour it is a dot.
+void append_words(std::string& out, Bytes text);
+
 } // namespace probe

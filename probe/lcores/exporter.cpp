@@ -44,9 +44,11 @@ std::uint32_t Exporter::step(TimeNs now, std::uint32_t records_per_queue) noexce
 /// What was read of the record's flow, in names_ until the next record.
 RecordNames Exporter::take_names(const std::uint8_t* record, const Source& source) noexcept {
     RecordNames names;
+    names.rules = binding_.rules().get();
     if (source.results != nullptr) {
         ApplicationBlock block{};
         std::memcpy(&block, record + binding_.application_offset(source.family), sizeof block);
+        names.inspected = block.inspected != 0;
         if (block.handle != kNoResult) {
             names.fields =
                 PackedFields({names_.data(), source.results->read(block.handle, names_)});

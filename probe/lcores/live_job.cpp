@@ -61,7 +61,8 @@ LiveJob::LiveJob(LiveJobOptions options, const RecordBinding& binding, const Lco
                           .workers = static_cast<std::uint32_t>(plan.workers.size()),
                           .socket = socket,
                           .hash_key = SipKey::random(),
-                          .filter = options_.filter},
+                          .filter = options_.filter,
+                          .rules = binding_.rules()},
             std::move(sources)));
         roles.push_back(&workers_.back()->worker);
     }

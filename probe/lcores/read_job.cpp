@@ -38,7 +38,8 @@ class ReadJob {
                               .workers = options.workers,
                               .socket = -1,
                               .hash_key = hash_key,
-                              .filter = options.filter},
+                              .filter = options.filter,
+                              .rules = binding.rules()},
                 std::vector<PacketSource*>{&dispatch_.source(w)}));
             roles_.push_back(workers_.back().get());
         }

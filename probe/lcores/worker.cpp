@@ -51,7 +51,9 @@ ApplicationMeterOptions application_share(const MeteringPlan& plan, const Meteri
                                                   wanted.has(ApplicationField::tls_ja3s),
                                            .ja4 = wanted.has(ApplicationField::tls_ja4),
                                            .hassh = wanted.has(ApplicationField::ssh_hassh)}},
-            .wanted = wanted};
+            .wanted = wanted,
+            .rules = nullptr,
+            .head_octets = all.head_octets};
 }
 
 std::uint32_t flow_index_memory_mb(const MeteringPlan& plan, const MeteringOptions& metering,
@@ -78,8 +80,9 @@ Worker::Worker(const MeteringPlan& plan, const MeteringOptions& metering,
     : sources_(std::move(sources)) {
     const auto shares = lane_shares(plan, metering, options.flows_max);
     if (!plan.application_fields().empty()) {
-        application_ = std::make_unique<ApplicationMeter>(
-            application_share(plan, metering, options.workers), ledger_);
+        ApplicationMeterOptions share = application_share(plan, metering, options.workers);
+        share.rules = options.rules;
+        application_ = std::make_unique<ApplicationMeter>(share, ledger_);
     }
     for (const IpFamily family : {IpFamily::ipv4, IpFamily::ipv6}) {
         const auto f = static_cast<std::size_t>(family);

@@ -29,6 +29,7 @@ struct WorkerOptions {
     int socket = -1;
     SipKey hash_key;
     const PacketFilter* filter = nullptr;
+    std::shared_ptr<const ApplicationRules> rules = nullptr; ///< for labels; nullptr: none
 };
 
 class Worker {

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 #include <cassert>
+#include <span>
+#include <string_view>
 
 #include "probe/packet/protocol_numbers.hpp"
 
@@ -11,6 +13,31 @@ namespace probe {
 namespace {
 
 using Count = ApplicationCount;
+using Field = ApplicationField;
+
+/// A flow is given up after this many times the packets that are looked at of a direction, if one
+/// side says too little.
+constexpr unsigned kPatience = 4;
+
+/// By direction: the octets, then their entropy.
+constexpr std::array kHeadFields = {Field::payload_head, Field::payload_head_reverse,
+                                    Field::payload_entropy, Field::payload_entropy_reverse};
+
+bool is_any_of(const FieldMask& mask, std::span<const Field> fields) noexcept {
+    return std::any_of(fields.begin(), fields.end(), [&](Field field) { return mask.has(field); });
+}
+
+bool is_any_but_heads(const FieldMask& mask) noexcept {
+    for (std::size_t i = 0; i < kApplicationFields; ++i) {
+        const auto field = static_cast<Field>(i);
+        const bool head =
+            std::find(kHeadFields.begin(), kHeadFields.end(), field) != kHeadFields.end();
+        if (mask.has(field) && !head) {
+            return true;
+        }
+    }
+    return false;
+}
 
 // RFC 9293 section 3.1, RFC 768.
 constexpr std::uint32_t kTcpSequenceOffset = 4;
@@ -50,23 +77,33 @@ Bytes transport_payload(const PacketView& packet, const PacketHeaders& headers) 
 // NOLINTNEXTLINE(cppcoreguidelines-pro-type-member-init): a burst's arrays
 ApplicationMeter::ApplicationMeter(const ApplicationMeterOptions& options, MeteringLedger& ledger)
     : wanted_(options.wanted),
+      wants_parsers_(options.rules != nullptr || is_any_but_heads(options.wanted)),
+      wants_heads_(is_any_of(options.wanted, kHeadFields)),
+      head_octets_(std::min(options.head_octets, kPayloadHeadMax)),
+      packets_max_(static_cast<std::uint16_t>(
+          std::min<unsigned>(kPatience * options.inspector.payload_packets_max, UINT16_MAX))),
       tally_(ledger.application),
       inspector_(options.inspector),
+      rules_(options.rules),
       flows_max_(options.flows_max),
       flows_(options.flows_max),
-      results_(options.result_octets, options.records_max) {}
+      results_(options.result_octets, options.records_max) {
+    if (rules_ != nullptr) {
+        classifier_.emplace(rules_);
+    }
+}
 
 void ApplicationMeter::take(ApplicationStage& stage, ApplicationBlock& block,
-                            const PacketView& packet, const PacketHeaders& headers,
-                            std::size_t direction) noexcept {
-    const Bytes payload = transport_payload(packet, headers);
-    if (payload.empty() || (stage == ApplicationStage::fresh && !begin(stage, block))) {
+                            const FlowPacket& one) noexcept {
+    const PacketHeaders& headers = one.headers;
+    const Bytes payload = transport_payload(one.packet, headers);
+    if (payload.empty()) {
         return;
     }
     const bool tcp = headers.protocol == kProtocolTcp;
-    const std::uint8_t* const transport = packet.octets + headers.transport_offset;
+    const std::uint8_t* const transport = one.packet.octets + headers.transport_offset;
     assert(waiting_count_ < waiting_.size());
-    waiting_[waiting_count_++] = {
+    waiting_[waiting_count_] = {
         &stage,
         &block,
         {.payload = payload,
@@ -74,62 +111,195 @@ void ApplicationMeter::take(ApplicationStage& stage, ApplicationBlock& block,
          .source_port = headers.source_port,
          .destination_port = headers.destination_port,
          .protocol = headers.protocol,
-         .direction = static_cast<std::uint8_t>(direction)}};
+         .direction = static_cast<std::uint8_t>(one.direction)}};
+    if (stage == ApplicationStage::inspecting ||
+        begin(stage, block, waiting_[waiting_count_].packet, !tcp || one.syn_seen)) {
+        ++waiting_count_;
+    }
 }
 
-bool ApplicationMeter::begin(ApplicationStage& stage, ApplicationBlock& block) noexcept {
-    ApplicationFlow* const flow = flows_.take();
+bool ApplicationMeter::begin(ApplicationStage& stage, ApplicationBlock& block,
+                             const ApplicationPacket& packet, bool from_start) noexcept {
+    InspectedFlow* const flow = flows_.take();
     if (flow == nullptr) {
         stage = ApplicationStage::settled;
-        block.handle = kNoResult;
+        block = {kNoResult, 0};
         tally_.of(Count::flows_refused).add(1);
         return false;
     }
+    const bool forth = packet.direction == 0;
+    flow->source_port = forth ? packet.source_port : packet.destination_port;
+    flow->destination_port = forth ? packet.destination_port : packet.source_port;
+    flow->protocol = packet.protocol;
+    flow->from_start = from_start;
     stage = ApplicationStage::inspecting;
-    block.handle = flows_.index_of(flow);
+    block = {flows_.index_of(flow), 1};
     tally_.of(Count::flows_taken).add(1);
     tell_inspecting();
     return true;
 }
 
+/// What one packet says, but for patterns.
+void ApplicationMeter::read(InspectedFlow& flow, const ApplicationPacket& packet) noexcept {
+    flow.packets = static_cast<std::uint16_t>(flow.packets + (flow.packets < UINT16_MAX ? 1 : 0));
+    if (wants_heads_) {
+        PayloadHead& head = flow.heads[packet.direction];
+        if (packet.protocol == kProtocolTcp) {
+            head.add_segment(packet.payload, packet.tcp_sequence, head_octets_);
+        } else {
+            head.add_datagram(packet.payload, head_octets_);
+        }
+    }
+    if (wants_parsers_) {
+        static_cast<void>(inspector_.inspect(flow.names, packet));
+    }
+}
+
+/// The burst's payloads against the rules' patterns, all together.
+void ApplicationMeter::classify() noexcept {
+    std::uint32_t count = 0;
+    for (std::uint32_t i = 0; i < waiting_count_; ++i) {
+        const ApplicationPacket& packet = waiting_[i].packet;
+        InspectedFlow& flow = flows_.at(waiting_[i].block->handle);
+        if (flow.label.done == 0) {
+            requests_[count++] = {.payload = packet.payload,
+                                  .state = &flow.label,
+                                  .protocol = packet.protocol,
+                                  .direction = packet.direction,
+                                  .source_port = packet.source_port,
+                                  .destination_port = packet.destination_port};
+        }
+    }
+    classifier_->classify_burst({requests_.data(), count});
+}
+
 void ApplicationMeter::inspect() noexcept {
+    if (waiting_count_ == 0) {
+        return;
+    }
     std::uint64_t octets = 0;
     for (std::uint32_t i = 0; i < waiting_count_; ++i) {
         const Waiting& one = waiting_[i];
-        if (*one.stage != ApplicationStage::inspecting) {
-            continue; // an earlier packet of the burst was the last one needed
-        }
         octets += one.packet.payload.size();
-        if (inspector_.inspect(flows_.at(one.block->handle), one.packet) == InspectVerdict::done) {
+        read(flows_.at(one.block->handle), one.packet);
+    }
+    if (classifier_) {
+        classify();
+    }
+    for (std::uint32_t i = 0; i < waiting_count_; ++i) {
+        const Waiting& one = waiting_[i];
+        // An earlier packet of the burst may have been the last one needed.
+        if (*one.stage == ApplicationStage::inspecting &&
+            is_complete(flows_.at(one.block->handle))) {
             settle(*one.stage, *one.block);
         }
     }
-    if (waiting_count_ != 0) {
-        tally_.of(Count::octets_inspected).add(octets);
-        tally_.of(Count::hellos_refused).set(inspector_.buffers_refused());
-        waiting_count_ = 0;
+    waiting_count_ = 0;
+    tally_.of(Count::octets_inspected).add(octets);
+    tell_tallies();
+}
+
+bool ApplicationMeter::is_complete(const InspectedFlow& flow) const noexcept {
+    if (flow.packets >= packets_max_) {
+        return true;
     }
+    const bool heads = !wants_heads_ || (flow.heads[0].octets().size() >= head_octets_ &&
+                                         flow.heads[1].octets().size() >= head_octets_);
+    return heads && (!wants_parsers_ || flow.names.done) && (!classifier_ || flow.label.done != 0);
 }
 
-Bytes ApplicationMeter::pack(const ApplicationFlow& flow) noexcept {
-    return {scratch_.data(), pack_fields(flow.fields, wanted_, scratch_)};
+ApplicationLabel ApplicationMeter::label_of(const InspectedFlow& flow) const noexcept {
+    if (rules_ == nullptr) {
+        return {};
+    }
+    const ApplicationFields& fields = flow.names.fields;
+    std::string_view server_name;
+    for (const ApplicationField field :
+         {ApplicationField::tls_server_name, ApplicationField::quic_server_name,
+          ApplicationField::http_host}) {
+        if (server_name.empty()) {
+            server_name = fields.text(field);
+        }
+    }
+    return rules_->resolve({.state = &flow.label,
+                            .parsed = flow.names.protocol,
+                            .server_name = server_name,
+                            .dns_name = fields.text(ApplicationField::dns_name),
+                            .protocol = flow.protocol,
+                            .source_port = flow.source_port,
+                            .destination_port = flow.destination_port,
+                            .from_start = flow.from_start});
 }
 
-void ApplicationMeter::count_texts(const ApplicationFields& fields) noexcept {
-    tally_.of(Count::texts_emptied).add(fields.tally().emptied);
-    tally_.of(Count::texts_cut).add(fields.tally().cut);
-    tally_.of(Count::texts_no_room).add(fields.tally().no_room);
+Bytes ApplicationMeter::pack(const InspectedFlow& flow, const ApplicationLabel& label) noexcept {
+    FieldPacker packer(scratch_);
+    packer.add(flow.names.fields, wanted_);
+    if (label.source != LabelSource::none) {
+        packer.add_label(label.id);
+    }
+    for (std::size_t d = 0; d < kDirections && wants_heads_; ++d) {
+        const PayloadHead& head = flow.heads[d];
+        if (head.octets().empty()) {
+            continue;
+        }
+        if (wanted_.has(kHeadFields[d])) {
+            packer.add_octets(kHeadFields[d], head.octets());
+        }
+        if (wanted_.has(kHeadFields[d + 2])) {
+            packer.add_number(kHeadFields[d + 2], head.entropy());
+        }
+    }
+    return packer.octets();
+}
+
+void ApplicationMeter::count_flow(const InspectedFlow& flow,
+                                  const ApplicationLabel& label) noexcept {
+    const FieldTally& texts = flow.names.fields.tally();
+    tally_.of(Count::texts_emptied).add(texts.emptied);
+    tally_.of(Count::texts_cut).add(texts.cut);
+    tally_.of(Count::texts_no_room).add(texts.no_room);
+    if (rules_ == nullptr) {
+        return;
+    }
+    switch (label.source) {
+        case LabelSource::host:
+            tally_.of(Count::labelled_by_host).add(1);
+            break;
+        case LabelSource::parser:
+            tally_.of(Count::labelled_by_parser).add(1);
+            break;
+        case LabelSource::pattern:
+            tally_.of(Count::labelled_by_pattern).add(1);
+            break;
+        case LabelSource::port:
+            tally_.of(Count::labelled_by_port).add(1);
+            break;
+        case LabelSource::ip_protocol: // TCP and UDP alone are inspected
+        case LabelSource::none:
+            tally_.of(Count::not_labelled).add(1);
+            break;
+    }
 }
 
 void ApplicationMeter::tell_inspecting() noexcept {
     tally_.of(Count::flows_inspecting).set(flows_max_ - flows_.available());
 }
 
+void ApplicationMeter::tell_tallies() noexcept {
+    tally_.of(Count::hellos_refused).set(inspector_.buffers_refused());
+    if (classifier_) {
+        tally_.of(Count::patterns_not_asked).set(classifier_->tally().without_support);
+        tally_.of(Count::patterns_failed).set(classifier_->tally().scan_failed);
+    }
+}
+
 /// From under inspection to a result.
 void ApplicationMeter::settle(ApplicationStage& stage, ApplicationBlock& block) noexcept {
-    ApplicationFlow& flow = flows_.at(block.handle);
-    const Bytes result = pack(flow);
-    count_texts(flow.fields);
+    InspectedFlow& flow = flows_.at(block.handle);
+    inspector_.finish(flow.names);
+    const ApplicationLabel label = label_of(flow);
+    const Bytes result = pack(flow, label);
+    count_flow(flow, label);
     flows_.give_back(&flow);
     stage = ApplicationStage::settled;
     block.handle = result.empty() ? kNoResult : results_.store(result);
@@ -143,7 +313,6 @@ void ApplicationMeter::settle(ApplicationStage& stage, ApplicationBlock& block) 
 
 void ApplicationMeter::finish(ApplicationStage& stage, ApplicationBlock& block) noexcept {
     if (stage == ApplicationStage::inspecting) {
-        inspector_.finish(flows_.at(block.handle));
         settle(stage, block);
     }
 }
@@ -159,7 +328,8 @@ ResultHandle ApplicationMeter::lend_result(ApplicationStage stage,
     if (stage == ApplicationStage::fresh) {
         return kNoResult;
     }
-    const Bytes so_far = pack(flows_.at(block.handle));
+    const InspectedFlow& flow = flows_.at(block.handle);
+    const Bytes so_far = pack(flow, label_of(flow));
     const ResultHandle result = so_far.empty() ? kNoResult : results_.store(so_far);
     if (result != kNoResult) {
         results_.lend(result);
@@ -179,8 +349,10 @@ void ApplicationMeter::forget(ApplicationStage& stage, ApplicationBlock& block) 
 }
 
 std::size_t ApplicationMeter::memory_octets(const ApplicationMeterOptions& options) noexcept {
-    return sizeof(ApplicationMeter) + options.flows_max * (sizeof(ApplicationFlow) + 4) +
-           std::size_t{options.inspector.reassembly_buffers} * (sizeof(ReassemblyBuffer) + 4) +
+    return sizeof(ApplicationMeter) +
+           options.flows_max * (sizeof(InspectedFlow) + sizeof(std::uint32_t)) +
+           std::size_t{options.inspector.reassembly_buffers} *
+               (sizeof(ReassemblyBuffer) + sizeof(std::uint32_t)) +
            ApplicationResults::memory_octets(options.result_octets, options.records_max);
 }
 

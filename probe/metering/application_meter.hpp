@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Layer 7 of a worker's flows: which are under inspection, and what became of it.
 //
+// Names come from ApplicationInspector, labels from ApplicationRules, which patterns, parsers,
+// names and ports speak for; payload heads are kept as they are.
+//
 // A flow of a template that lists application elements comes under inspection with its first
 // payload packet, if the pool has room, and stays until the inspector knows all, its limits are
 // reached, or the flow ends. Then the fields that some template lists are kept as a result
@@ -13,14 +16,19 @@
 
 #include <array>
 #include <cstdint>
+#include <memory>
+#include <optional>
 
+#include "probe/application/application_classifier.hpp"
 #include "probe/application/application_inspector.hpp"
+#include "probe/application/application_rules.hpp"
 #include "probe/application/fixed_pool.hpp"
 #include "probe/application/packed_fields.hpp"
 #include "probe/metering/application_results.hpp"
 #include "probe/metering/flow_record.hpp"
 #include "probe/metering/metering_ledger.hpp"
 #include "probe/metering/metering_options.hpp"
+#include "probe/metering/payload_head.hpp"
 #include "probe/packet/packet_headers.hpp"
 
 namespace probe {
@@ -31,7 +39,37 @@ struct ApplicationMeterOptions {
     std::size_t result_octets = 0;
     std::size_t records_max = 0; ///< of all lanes, on their way to the exporter
     InspectorOptions inspector;
-    FieldMask wanted; ///< fields that some template lists
+    FieldMask wanted;                                        ///< fields that some template lists
+    std::shared_ptr<const ApplicationRules> rules = nullptr; ///< nullptr: no labels
+    std::uint16_t head_octets = 0;
+};
+
+/// What is known of a flow under inspection.
+struct InspectedFlow {
+    ApplicationFlow names;
+    LabelState label;
+    std::array<PayloadHead, kDirections> heads;
+    std::uint16_t packets;     ///< payload packets of both directions
+    std::uint16_t source_port; ///< as of the flow's first packet
+    std::uint16_t destination_port;
+    std::uint8_t protocol;
+    bool from_start; ///< its first payload was seen
+
+    void clear() noexcept {
+        names.clear();
+        label = {};
+        heads[0].clear();
+        heads[1].clear();
+        packets = 0;
+    }
+};
+
+/// A packet of a flow, as the lane has it.
+struct FlowPacket {
+    const PacketView& packet;
+    const PacketHeaders& headers;
+    std::size_t direction; ///< 0: from the biflow's source
+    bool syn_seen;         ///< TCP: the connection's begin was metered
 };
 
 class ApplicationMeter {
@@ -40,8 +78,7 @@ class ApplicationMeter {
 
     /// A packet of the flow that `stage` and `block` belong to; they must stay in place until
     /// inspect(). At most kBurstPackets.
-    void take(ApplicationStage& stage, ApplicationBlock& block, const PacketView& packet,
-              const PacketHeaders& headers, std::size_t direction) noexcept;
+    void take(ApplicationStage& stage, ApplicationBlock& block, const FlowPacket& one) noexcept;
     /// Looks at all that were taken.
     void inspect() noexcept;
 
@@ -68,20 +105,33 @@ class ApplicationMeter {
         ApplicationPacket packet;
     };
 
-    [[nodiscard]] bool begin(ApplicationStage& stage, ApplicationBlock& block) noexcept;
+    [[nodiscard]] bool begin(ApplicationStage& stage, ApplicationBlock& block,
+                             const ApplicationPacket& packet, bool from_start) noexcept;
+    void read(InspectedFlow& flow, const ApplicationPacket& packet) noexcept;
+    void classify() noexcept;
+    [[nodiscard]] bool is_complete(const InspectedFlow& flow) const noexcept;
     void settle(ApplicationStage& stage, ApplicationBlock& block) noexcept;
-    [[nodiscard]] Bytes pack(const ApplicationFlow& flow) noexcept;
+    [[nodiscard]] ApplicationLabel label_of(const InspectedFlow& flow) const noexcept;
+    [[nodiscard]] Bytes pack(const InspectedFlow& flow, const ApplicationLabel& label) noexcept;
+    void count_flow(const InspectedFlow& flow, const ApplicationLabel& label) noexcept;
     void tell_inspecting() noexcept;
-    void count_texts(const ApplicationFields& fields) noexcept;
+    void tell_tallies() noexcept;
 
     FieldMask wanted_;
+    bool wants_parsers_;
+    bool wants_heads_;
+    std::uint16_t head_octets_;
+    std::uint16_t packets_max_; ///< of both directions; then a flow is not waited for
     ApplicationTally& tally_;
     ApplicationInspector inspector_;
+    std::shared_ptr<const ApplicationRules> rules_;
+    std::optional<ApplicationClassifier> classifier_;
     std::uint32_t flows_max_;
-    FixedPool<ApplicationFlow> flows_;
+    FixedPool<InspectedFlow> flows_;
     ApplicationResults results_;
     std::uint32_t waiting_count_ = 0;
     std::array<Waiting, kBurstPackets> waiting_;
+    std::array<ClassifyRequest, kBurstPackets> requests_;
     std::array<std::uint8_t, kPackedOctetsMax> scratch_;
 };
 

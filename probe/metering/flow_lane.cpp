@@ -279,9 +279,12 @@ class FlowLaneOf final : public FlowLane {
                 (record.state & FlowState::kLive) == 0 || !(record.key == keys_[i])) {
                 continue; // or it left within the burst
             }
+            const auto bits =
+                static_cast<unsigned>(record.tcp_control_bits[0]) | record.tcp_control_bits[1];
             application_->take(record.application, application_block(record),
-                               burst.batch.packets[positions_[i]], burst.headers[positions_[i]],
-                               packet_direction(record, reversed_[i], lane_template.biflow));
+                               {burst.batch.packets[positions_[i]], burst.headers[positions_[i]],
+                                packet_direction(record, reversed_[i], lane_template.biflow),
+                                (bits & TcpBits::kSyn) != 0});
         }
         application_->inspect();
         application_->take_returns();
@@ -511,7 +514,8 @@ class FlowLaneOf final : public FlowLane {
         if (reason != FlowEndReason::active_timeout) {
             application_->finish(record.application, block);
         }
-        const ApplicationBlock lent{application_->lend_result(record.application, block), 0};
+        const ApplicationBlock lent{application_->lend_result(record.application, block),
+                                    block.inspected};
         std::memcpy(place + layout_.application, &lent, sizeof lent);
     }
 

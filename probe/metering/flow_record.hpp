@@ -119,7 +119,8 @@ struct TotalsBlock {
 /// kNoResult.
 struct ApplicationBlock {
     std::uint32_t handle;
-    std::uint32_t reserved;
+    std::uint32_t
+        inspected; ///< 1: payload was looked at, so that a result without a label has none
 };
 static_assert(sizeof(ApplicationBlock) == 8);
 

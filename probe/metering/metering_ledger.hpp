@@ -65,10 +65,17 @@ enum class ApplicationCount : std::uint8_t {
     flows_refused,           ///< not taken: as many as can be were under inspection
     interim_results_refused, ///< no room to keep what a record made during inspection should tell
     octets_inspected,
-    hellos_refused, ///< came in segments, and all buffers to put them together were in use
-    texts_emptied,  ///< not well-formed UTF-8 (RFC 7011 section 6.1.6)
-    texts_cut,      ///< longer than the field is kept
-    texts_no_room,  ///< more than is kept of a flow
+    hellos_refused,   ///< came in segments, and all buffers to put them together were in use
+    texts_emptied,    ///< not well-formed UTF-8 (RFC 7011 section 6.1.6)
+    texts_cut,        ///< longer than the field is kept
+    texts_no_room,    ///< more than is kept of a flow
+    labelled_by_host, ///< of flows no longer under inspection: how their label was found
+    labelled_by_parser,
+    labelled_by_pattern,
+    labelled_by_port, ///< for want of anything better
+    not_labelled,
+    patterns_not_asked, ///< payloads: this machine cannot match patterns
+    patterns_failed,    ///< payloads: a defect, never expected
     count_
 };
 
@@ -87,7 +94,14 @@ inline constexpr std::array<std::string_view, kApplicationCounts> kApplicationCo
     "hellos_refused",
     "texts_emptied",
     "texts_cut",
-    "texts_no_room"};
+    "texts_no_room",
+    "labelled_by_host",
+    "labelled_by_parser",
+    "labelled_by_pattern",
+    "labelled_by_port",
+    "not_labelled",
+    "patterns_not_asked",
+    "patterns_failed"};
 
 struct ApplicationTally {
     std::array<Counter, kApplicationCounts> counts;

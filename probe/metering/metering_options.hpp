@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "probe/application/application_options.hpp"
 #include "probe/packet/packet_batch.hpp"
 
 namespace probe {
@@ -31,6 +32,10 @@ struct InspectionOptions {
     std::uint32_t hellos = 1'024;                   ///< being put together from segments at once
     std::uint16_t payload_packets = 16;             ///< looked at, of each direction
     std::uint32_t payload_octets = 16'384;          ///< looked at, of each direction
+    /// What payload, reversePayload and their entropies are of: the first octets of each direction.
+    std::uint16_t head_octets = 64;
+    /// Send payload over transports that do not protect it (RFC 7011 section 11).
+    bool allow_cleartext_payload = false;
 };
 
 struct MeteringOptions {
@@ -43,6 +48,7 @@ struct MeteringOptions {
     std::vector<std::string>
         template_files; ///< in order; the first template that fits a packet takes it
     InspectionOptions application;
+    ApplicationOptions labels;
     std::uint32_t record_queue = 65'536; ///< records a worker may be ahead of the exporter
 };
 

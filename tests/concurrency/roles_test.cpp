@@ -3,6 +3,7 @@
 // worker moves.
 #include <atomic>
 #include <random>
+#include <string>
 #include <thread>
 
 #include "encoder/template_description.hpp"
@@ -19,11 +20,14 @@ namespace {
 class LoopingSource final : public PacketSource {
   public:
     explicit LoopingSource(unsigned flows) {
+        const std::string text = "GET / HTTP/1.1\r\nHost: flume\r\n\r\n";
+        const std::vector<std::uint8_t> request(text.begin(), text.end());
         for (unsigned n = 0; n < flows; ++n) {
             frames_.push_back(PacketBuilder()
                                   .ethernet()
                                   .ipv4()
                                   .tcp(static_cast<std::uint16_t>(n), 443, kAck)
+                                  .payload(request)
                                   .build());
         }
     }
@@ -59,7 +63,9 @@ struct Pressure {
 /// Runs all roles at once; returns the ledger when everything is flushed.
 LedgerSnapshot run(const Pressure& pressure, int bursts) {
     start_eal();
-    const RecordBinding binding(ipfix::parse_template_descriptions(kBiflow4, "t.yaml"),
+    std::string templates = kBiflow4;
+    templates.insert(templates.rfind(']'), ", httpRequestHost");
+    const RecordBinding binding(ipfix::parse_template_descriptions(templates, "t.yaml"),
                                 {.domain_id = 1, .interfaces = {}});
     MeteringOptions metering;
     metering.timeouts = {.idle = 20 * kMs, .active = 60 * kMs, .tcp_end = 5 * kMs};
@@ -127,6 +133,7 @@ LedgerSnapshot run(const Pressure& pressure, int bursts) {
     CHECK(worker.selfcheck());
     CHECK(housekeeping.passes() > 0);
     CHECK(sink.complaint() == "");
+    std::size_t unnamed = 0;
     for (const SeenRecord& seen : sink.seen()) {
         const TimeNs start = start_of(seen.record);
         const TimeNs end = end_of(seen.record);
@@ -134,7 +141,15 @@ LedgerSnapshot run(const Pressure& pressure, int bursts) {
         if (start > end || end - start >= metering.timeouts.active) {
             FAIL_CHECK("a record of impossible times");
         }
+        constexpr std::uint16_t kHttpRequestHost = 460;
+        const std::string name = seen.record.text(0, kHttpRequestHost);
+        if (name.empty()) { // evicted in the burst that began it
+            ++unnamed;
+        } else if (name != "flume") {
+            FAIL_CHECK("a record with another's name");
+        }
     }
+    CHECK(unnamed < sink.seen().size() / 2);
     return ledger;
 }
 

@@ -15,7 +15,7 @@ TEST_CASE("every registered element is found by its number and by its name",
         CHECK(find_element(0, element.id) == &element);
         CHECK(find_element(element.name) == &element);
     }
-    REQUIRE(enterprise_elements().size() == 868);
+    REQUIRE(enterprise_elements().size() == 870);
     for (const InformationElement& element : enterprise_elements()) {
         CHECK(find_element(element.enterprise, element.id) == &element);
         REQUIRE(find_element(element.name) != nullptr);

@@ -122,13 +122,40 @@ def test_wrong_yaml_and_wrong_words_are_exit_2(parshall, scratch):
         assert Run(parshall, *words, expect=2).stderr.strip(), words
 
 
+def test_payload_is_not_sent_unprotected_unless_the_operator_says_so(parshall, scratch):
+    templates = scratch / 'payload.yaml'
+    templates.write_text('templates:\n  - name: heads\n    keys: [sourceIPv4Address, destinationIPv4Address]\n'
+                         '    values: [packetDeltaCount, payload, payloadEntropy, flowEndReason]\n')
+    for transport in ('udp', 'tcp'):
+        run = Run(parshall, 'read', OFFICE, '-t', templates, '-o', f'{transport}://127.0.0.1:9', expect=2)
+        assert 'allow_cleartext_payload: true' in run.stderr and f'{transport}://127.0.0.1:9' in run.stderr, run.stderr
+    forced = scratch / 'forced.yaml'
+    forced.write_text('metering:\n  templates: [payload.yaml]\n  application: {allow_cleartext_payload: true, head_octets: 4}\n'
+                      'exporting:\n  collectors: ["udp://127.0.0.1:9"]\n')
+    Run(parshall, 'check', forced)
+    records = read(parshall, CAPTURES / 'http.pcap', '-t', templates, '-o', 'json').records()  # it stays here
+    heads = {bytes.fromhex(record['payload'].removeprefix('0x')).decode() for record in records}
+    assert any(head.startswith('GET / HTTP/1.1\r\n') for head in heads), heads
+    assert all(0 <= record['payloadEntropy'] < 256 for record in records)
+
+
+def test_labels_say_what_a_flow_is_and_by_what(parshall):
+    for capture, port, name in (('http', 80, 'http'), ('dns', 53, 'dns'), ('ssh', 22, 'ssh'), ('tls', 443, 'tls')):
+        run = read(parshall, CAPTURES / f'{capture}.pcap', '-t', 'application', '-o', 'json')
+        seven = run.ledger()['application']
+        labels = {(record['applicationName'], record['applicationId'][:4]) for record in run.records()
+                  if port in (record.get('sourceTransportPort'), record.get('destinationTransportPort'))}
+        assert (name, '0x06') in labels, (capture, labels)  # USER-Defined: a rule; 0x03 would be a mere port
+        assert seven['labelled_by_parser'] + seven['labelled_by_host'] + seven['labelled_by_pattern'] > 0, seven
+
+
 def test_an_output_that_cannot_be_written_is_exit_1(parshall, scratch):
     run = Run(parshall, 'read', OFFICE, '-o', scratch / 'no' / 'such' / 'folder.ipfix', expect=1)
     assert 'folder.ipfix' in run.stderr, run.stderr
 
 
 def test_show_gives_the_records_of_the_file_as_read_did(parshall, scratch):
-    for templates in ('default', 'uniflow', 'minimal', 'wide'):
+    for templates in ('default', 'application', 'uniflow', 'minimal', 'wide'):
         file = scratch / f'{templates}.ipfix'
         run = read(parshall, OFFICE, '-t', templates, '-o', file, '-o', 'json')
         assert Run(parshall, 'show', '--json', file).stdout == run.stdout, templates
@@ -140,7 +167,7 @@ def test_show_gives_the_records_of_the_file_as_read_did(parshall, scratch):
 
 
 def test_check_and_elements_print_what_they_say(parshall):
-    for templates in ('default', 'uniflow', 'minimal', 'wide'):
+    for templates in ('default', 'application', 'uniflow', 'minimal', 'wide'):
         text = Run(parshall, 'check', ROOT / 'templates' / f'{templates}.yaml').stdout.decode()
         assert 'records a message' in text and text.rstrip().endswith('ok'), text[-300:]
     assert b'packetDeltaCount' in Run(parshall, 'elements').stdout

@@ -11,7 +11,7 @@ from collectors import DatagramSink, FixbufListener, Nfacctd, Nfcapd, StreamSink
 from dev_mix_test import milliseconds
 from harness import CAPTURES, differences, read, tool
 
-TEMPLATE_SETS = ('default', 'uniflow', 'minimal', 'wide')
+TEMPLATE_SETS = ('default', 'application', 'uniflow', 'minimal', 'wide')
 OFFICE = CAPTURES / 'office.pcap'
 generated = {}
 

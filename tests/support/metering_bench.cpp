@@ -98,7 +98,8 @@ MeterBench::MeterBench(std::string_view templates, BenchOptions options)
               .flows_max = options.flows_max,
               .socket = -1,
               .hash_key = options.hash_key,
-              .filter = options.filter},
+              .filter = options.filter,
+              .rules = options.context.rules},
              {&source}),
       exporter(binding, {&worker}, sinks(sink_, binding, options)) {}
 

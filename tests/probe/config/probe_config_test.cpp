@@ -129,6 +129,14 @@ TEST_CASE("every key reaches its option", "[config]") {
     CHECK(config.metering.application.hellos == 99);
     CHECK(config.metering.application.payload_packets == 4);
     CHECK(config.metering.application.payload_octets == 3000);
+    CHECK(config.metering.application.head_octets == 32);
+    CHECK(config.metering.application.allow_cleartext_payload);
+    REQUIRE(config.metering.labels.rule_files.size() == 1);
+    CHECK(fs::path(config.metering.labels.rule_files[0]).filename() == "rules.yaml");
+    CHECK(config.metering.labels.cache == "/var/cache/parshall");
+    CHECK(config.metering.labels.payload_packets_max == 3);
+    CHECK(config.metering.labels.payload_octets_max == 1024);
+    CHECK(config.metering.labels.enterprise_number == 32'473);
     REQUIRE(config.metering.template_files.size() == 2);
     CHECK(fs::path(config.metering.template_files[0]).filename() == "uniflow.yaml");
     CHECK(fs::path(config.metering.template_files[1]).filename() == "wide.yaml");

@@ -1,10 +1,18 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Layer 7 from packets to a strict decoder's records.
+#include <unistd.h>
+
+#include <algorithm>
 #include <array>
+#include <filesystem>
+#include <fstream>
+#include <numeric>
 #include <set>
 #include <string>
 
 #include "probe/exporting/meterable_elements.hpp"
+#include "probe/exporting/options_records.hpp"
+#include "probe/metering/payload_head.hpp"
 #include "probe/packet/protocol_numbers.hpp"
 #include "tests/probe/application/conversations.hpp"
 #include "tests/support/catch.hpp"
@@ -127,8 +135,11 @@ TEST_CASE("every element of layer 7 says what the packets said", "[exporting][ap
         const std::vector<SeenRecord> records = bench.records();
         REQUIRE(records.size() == 1);
         for (const MeterableEntry& entry : meterable_entries()) {
-            if (entry.source != ValueSource::application) {
-                continue;
+            const FieldKind kind = field_info(entry.field).kind;
+            if (entry.source != ValueSource::application || kind == FieldKind::label ||
+                kind == FieldKind::octets || entry.field == F::payload_entropy ||
+                entry.field == F::payload_entropy_reverse) {
+                continue; // tests of their own, below
             }
             INFO(field_info(entry.field).name);
             if (field_info(entry.field).kind == FieldKind::number) {
@@ -324,6 +335,180 @@ TEST_CASE("a text that is not UTF-8 is empty and counted", "[exporting][applicat
     CHECK(text_of(records[0].record, F::http_target).empty());
     CHECK(text_of(records[0].record, F::http_host) == "flume.example");
     CHECK(count_of(bench, Count::texts_emptied) == 1);
+}
+
+namespace {
+
+constexpr const char* kRules = R"(applications:
+  - {name: flume-site, id: 100001, category: web, protocol: tcp, hosts: [flume.example]}
+  - {name: chat, id: 100002, category: messaging, protocol: tcp, ports: [5000],
+     patterns: ['HELLO [a-z]']}
+  - {name: dns, id: 100003, category: name service, protocol: [tcp, udp],
+     parsers: [dns], ports: [53]}
+  - {name: daytime, id: 100004, category: time, protocol: [tcp, udp], ports: [13]}
+)";
+
+std::shared_ptr<const ApplicationRules> rules() {
+    const std::string path =
+        std::filesystem::temp_directory_path() / ("rules" + std::to_string(getpid()) + ".yaml");
+    std::ofstream(path) << kRules;
+    ApplicationOptions options;
+    options.rule_files = {path};
+    auto loaded = ApplicationRules::load(options);
+    std::filesystem::remove(path);
+    return loaded;
+}
+
+/// applicationId in four octets.
+std::uint64_t label_number(ClassificationEngine engine, std::uint32_t selector) {
+    return std::uint64_t{static_cast<std::uint8_t>(engine)} << 24 | selector;
+}
+
+BenchOptions with_rules() {
+    BenchOptions options;
+    options.context.rules = rules();
+    return options;
+}
+
+constexpr const char* kLabels = "applicationId, applicationName, applicationCategoryName";
+
+std::uint64_t id_of(const strict::Record& record) {
+    const auto& octets = record.octets(0, 95);
+    REQUIRE(octets.size() == 4);
+    std::uint64_t value = 0;
+    for (const std::uint8_t octet : octets) {
+        value = value << 8 | octet;
+    }
+    return value;
+}
+
+} // namespace
+
+TEST_CASE("a flow's label is the first rule's that holds", "[exporting][application][labels]") {
+    struct Case {
+        std::uint8_t protocol;
+        std::uint16_t port;
+        Octets payload;
+        const char* name;
+        const char* category;
+        std::uint64_t id;
+        Count counted;
+    };
+    const auto user = [](std::uint32_t id) {
+        return label_number(ClassificationEngine::user_defined, id);
+    };
+    const std::vector<Case> cases = {
+        {kProtocolTcp, 8'080, request("flume.example"), "flume-site", "web", user(100'001),
+         Count::labelled_by_host},
+        {kProtocolTcp, 9'999, text("HELLO world"), "chat", "messaging", user(100'002),
+         Count::labelled_by_pattern},
+        {kProtocolUdp, 9'999, query("flume"), "dns", "name service", user(100'003),
+         Count::labelled_by_parser},
+        {kProtocolUdp, 13, text("what time"), "daytime", "time",
+         label_number(ClassificationEngine::iana_l4, 13), Count::labelled_by_port},
+        {kProtocolUdp, 9'999, text("anything else"), "", "", 0, Count::not_labelled}};
+    for (const Case& one : cases) {
+        INFO(one.name << " on port " << one.port);
+        MeterBench bench(template_of(kLabels), with_rules());
+        Talk(bench, one.protocol, one.port).say(kStart, 0, one.payload);
+        bench.flush();
+        bench.check();
+        const auto records = bench.records();
+        REQUIRE(records.size() == 1);
+        CHECK(id_of(records[0].record) == one.id);
+        CHECK(records[0].record.text(0, 96) == one.name);
+        CHECK(records[0].record.text(0, 372) == one.category);
+        CHECK(count_of(bench, one.counted) == 1);
+    }
+}
+
+TEST_CASE("a flow without payload is labelled by its port", "[exporting][application][labels]") {
+    MeterBench bench(template_of("\"applicationId[4]\", applicationName"), with_rules());
+    bench.packet(kStart, PacketBuilder().ethernet().ipv4().tcp(kClientPort, 13));
+    bench.flush();
+    const auto records = bench.records();
+    REQUIRE(records.size() == 1);
+    CHECK(id_of(records[0].record) == label_number(ClassificationEngine::iana_l4, 13));
+    CHECK(records[0].record.text(0, 96) == "daytime");
+    CHECK(count_of(bench, Count::flows_taken) == 0);
+}
+
+TEST_CASE("the names of a record's label come in the options records, too",
+          "[exporting][application][labels]") {
+    const auto loaded = rules();
+    OptionsContext context;
+    context.rules = loaded.get();
+    OptionsRecords records({}, context);
+    const auto& described = records.templates();
+    const auto applications = std::find_if(described.begin(), described.end(), [](const auto& t) {
+        return t.name() == "applications";
+    });
+    REQUIRE(applications != described.end());
+    CHECK(applications->scope_count() == 1);
+    CHECK(applications->fields()[0].length == 4);
+    std::multiset<std::string> seen;
+    for (std::size_t i = 0; i < records.count(); ++i) {
+        const OptionsRecords::Encoded record = records.encode(i, SessionLedger{});
+        if (&described[record.template_index] == &*applications) {
+            const std::string octets(record.octets.begin(), record.octets.end());
+            seen.insert(octets.substr(5, octets[4]));
+        }
+    }
+    CHECK(seen.size() == loaded->entries().size());
+    for (const char* name : {"flume-site", "chat", "dns", "daytime"}) {
+        CHECK(seen.contains(name));
+    }
+}
+
+TEST_CASE("an applicationId that could not hold every id is refused", "[exporting][application]") {
+    CHECK_THROWS_WITH(
+        MeterBench(template_of("\"applicationId[3]\"")),
+        Catch::Contains("applicationId needs 4 to 16 octets; write applicationId[4]"));
+    CHECK_THROWS_WITH(MeterBench(template_of("\"httpRequestHost[20]\"")),
+                      Catch::Contains("httpRequestHost is of variable length"));
+}
+
+TEST_CASE("the first payload octets of each direction, and their entropy",
+          "[exporting][application][payload]") {
+    BenchOptions options;
+    options.metering.application.head_octets = 8;
+    MeterBench bench(template_of("payload, reversePayload, payloadEntropy, reversePayloadEntropy"),
+                     options);
+    Talk talk(bench, kProtocolTcp, 9'999);
+    talk.say(kStart, 0, text("abcd"));
+    talk.say(kStart + kMs, 1, text("aaaaaaaaaaaa"));
+    talk.say(kStart + 2 * kMs, 0, text("efghijkl"));
+    CHECK(count_of(bench, Count::flows_inspecting) == 0); // both are full: nothing is waited for
+    bench.flush();
+    bench.check();
+    const auto records = bench.records();
+    REQUIRE(records.size() == 1);
+    CHECK(text_of(records[0].record, F::payload_head) == "abcdefgh");
+    CHECK(text_of(records[0].record, F::payload_head_reverse) == "aaaaaaaa");
+    CHECK(number_of(records[0].record, F::payload_entropy) == 96); // 3 bits of 8
+    CHECK(number_of(records[0].record, F::payload_entropy_reverse) == 0);
+}
+
+TEST_CASE("a payload head takes a segment once, in order", "[exporting][application][payload]") {
+    PayloadHead head;
+    head.clear();
+    const auto add = [&](std::uint32_t sequence, std::string_view octets) {
+        head.add_segment({reinterpret_cast<const std::uint8_t*>(octets.data()), octets.size()},
+                         sequence, 8);
+        return std::string(head.octets().begin(), head.octets().end());
+    };
+    constexpr std::uint32_t kFirst = UINT32_MAX - 1;
+    CHECK(add(kFirst, "abc") == "abc");
+    CHECK(add(kFirst, "abc") == "abc");       // again
+    CHECK(add(kFirst + 5, "fgh") == "abc");   // behind a gap
+    CHECK(add(kFirst + 2, "cde") == "abcde"); // half of it known
+    CHECK(add(kFirst + 5, "fghij") == "abcdefgh");
+    CHECK(add(kFirst + 10, "k") == "abcdefgh"); // full
+    std::array<std::uint8_t, kPayloadHeadMax> all;
+    std::iota(all.begin(), all.end(), std::uint8_t{0});
+    head.clear();
+    head.add_datagram(all, kPayloadHeadMax);
+    CHECK(head.entropy() == 255);
 }
 
 } // namespace probe::test

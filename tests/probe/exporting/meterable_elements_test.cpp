@@ -57,7 +57,7 @@ TEST_CASE("a field of layer 7 has an element of its own kind", "[exporting][elem
         CHECK(entry->field == info.field);
         CHECK_FALSE(entry->key.has_value());
     }
-    CHECK(with_element >= 65);
+    CHECK(with_element >= 72);
 }
 
 TEST_CASE("what is not in the table is not found", "[exporting][elements]") {
