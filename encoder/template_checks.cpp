@@ -70,7 +70,7 @@ void MessageChecker::check_fields(const ReadTemplate& received, std::size_t at) 
                                    field.length, received.id, allowed_lengths(field.type));
             });
         }
-        if (known.reverse && !is_reversible(*known.element)) {
+        if (known.element != nullptr && known.reverse && !is_reversible(*known.element)) {
             found(Rule::reverse_element, at,
                   [&] { return fmt::format("{} in template {}", field.name, received.id); });
         }

@@ -98,11 +98,12 @@ std::unique_ptr<MessageSource> open_message_source(const CollectorOptions& where
         case TransportKind::udp:
             return std::make_unique<DatagramSource>(where, log);
         case TransportKind::tcp:
-            return std::make_unique<StreamSource>(where);
+        case TransportKind::tls:
+            return std::make_unique<StreamSource>(where, log);
         default:
             throw std::invalid_argument(fmt::format(
-                "'{}': records are collected from udp://ADDRESS:PORT or tcp://ADDRESS:PORT; files "
-                "are read by `parshall show FILE`",
+                "'{}': records are collected from udp://, tcp:// or tls://ADDRESS:PORT; files are "
+                "read by `parshall show FILE`",
                 where.url));
     }
 }

@@ -19,8 +19,12 @@ constexpr unsigned kReadsAtOnce = 16; // then the others have their turn
 
 } // namespace
 
-StreamSource::StreamSource(const CollectorOptions& where)
-    : listener_(open_bound_socket(where, SOCK_STREAM)), buffer_(kReadOctets) {
+StreamSource::StreamSource(const CollectorOptions& where, LogLine log)
+    : log_(std::move(log)), listener_(-1), buffer_(kReadOctets) {
+    if (where.transport == TransportKind::tls) {
+        tls_.emplace(where.tls);
+    }
+    listener_ = open_bound_socket(where, SOCK_STREAM);
     if (::listen(listener_, kBacklog) != 0) {
         const int why = errno;
         ::close(listener_);
@@ -54,13 +58,29 @@ void StreamSource::accept_all(SessionBook& book) {
             return;
         }
         connections_.push_back(
-            {fd, book.begin("tcp " + address_text(from), ipfix::SessionKind::stream), {}});
+            {fd,
+             book.begin((tls_ ? "tls " : "tcp ") + address_text(from), ipfix::SessionKind::stream),
+             tls_ ? tls_->accept(fd) : nullptr,
+             {}});
     }
+}
+
+/// As recv(), but -errno.
+std::int64_t StreamSource::receive(Connection& connection) {
+    if (!connection.tls) {
+        const ssize_t octets = ::recv(connection.fd, buffer_.data(), buffer_.size(), MSG_DONTWAIT);
+        return octets < 0 ? -errno : octets;
+    }
+    const std::int64_t octets = connection.tls->read(buffer_);
+    if (const std::string news = connection.tls->take_news(); !news.empty()) {
+        log_(connection.session->name() + ": " + news);
+    }
+    return octets;
 }
 
 void StreamSource::read(Connection& connection, SessionBook& book, TimeNs now) {
     for (unsigned i = 0; i < kReadsAtOnce && !book.enough() && connection.over.empty(); ++i) {
-        const ssize_t octets = ::recv(connection.fd, buffer_.data(), buffer_.size(), MSG_DONTWAIT);
+        const std::int64_t octets = receive(connection);
         if (octets > 0) {
             if (!connection.session->stream({buffer_.data(), static_cast<std::size_t>(octets)},
                                             now)) {
@@ -68,10 +88,12 @@ void StreamSource::read(Connection& connection, SessionBook& book, TimeNs now) {
             }
         } else if (octets == 0) {
             connection.over = "closed by the exporter";
-        } else if (errno == EAGAIN || errno == EINTR) {
+        } else if (octets == -EAGAIN || octets == -EINTR) {
             return;
         } else {
-            connection.over = std::string("lost: ") + std::strerror(errno);
+            connection.over =
+                connection.tls ? connection.tls->why()
+                               : std::string("lost: ") + std::strerror(static_cast<int>(-octets));
         }
     }
 }

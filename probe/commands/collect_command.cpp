@@ -15,6 +15,7 @@
 
 #include "probe/collecting/message_source.hpp"
 #include "probe/collecting/record_printer.hpp"
+#include "probe/collecting/silence_watch.hpp"
 #include "probe/collecting/verdict_report.hpp"
 #include "probe/commands/assembly.hpp"
 #include "probe/commands/commands.hpp"
@@ -27,8 +28,7 @@ namespace probe {
 
 namespace {
 
-constexpr TimeNs kSilence = 10 * kNsPerSecond; // then the operator hears of it
-constexpr int kPatienceMs = 200;               // how late that, and --for, may be
+constexpr int kPatienceMs = 200; // how late a word on silence, and --for, may be
 
 /// All sessions of one run, what is printed of them, and whether that is enough.
 class Collection final : public SessionBook, public ipfix::RecordVisitor {
@@ -61,7 +61,7 @@ class Collection final : public SessionBook, public ipfix::RecordVisitor {
         violations_ += session.checker().findings().violations();
         std::erase(live_, &session);
         if (!why.empty()) {
-            tell(session.name() + ": " + why);
+            tell_operator(session.name() + ": " + why);
         }
         if (words_.check) {
             std::string text = words_.json ? verdict_json(session.name(), session.checker())
@@ -146,46 +146,6 @@ class Collection final : public SessionBook, public ipfix::RecordVisitor {
     bool broken_ = false;
 };
 
-/// Says in plain words that nothing comes, once in every silence.
-class SilenceWatch {
-  public:
-    SilenceWatch(std::string url, TimeNs now) : url_(std::move(url)), since_(now) {}
-
-    void look(const Collection& all, TimeNs now) {
-        if (all.messages() != messages_ || all.sessions() != sessions_) {
-            messages_ = all.messages();
-            sessions_ = all.sessions();
-            since_ = now;
-            told_ = false;
-        }
-        if (told_ || now < since_ + kSilence) {
-            return;
-        }
-        told_ = true;
-        const auto seconds = kSilence / kNsPerSecond;
-        if (messages_ != 0) {
-            tell_operator(fmt::format("no message in {} s on {}", seconds, url_));
-        } else if (all.connected() != 0) {
-            tell_operator(
-                fmt::format("connected, but no message in {} s on {}: nothing to report, or not an "
-                            "IPFIX exporter",
-                            seconds, url_));
-        } else {
-            tell_operator(fmt::format(
-                "nothing came in {} s on {}: does the exporter send to this address and port, and "
-                "does a firewall let it? `tcpdump -ni any port {}` shows what reaches this machine",
-                seconds, url_, url_.substr(url_.rfind(':') + 1)));
-        }
-    }
-
-  private:
-    std::string url_;
-    TimeNs since_;
-    bool told_ = false;
-    std::uint64_t messages_ = 0;
-    std::size_t sessions_ = 0;
-};
-
 /// A file descriptor that a signal makes readable.
 class StopEvent {
   public:
@@ -212,7 +172,8 @@ class StopEvent {
 } // namespace
 
 int collect_command(const CommandLine& words, SignalThread& signals) {
-    const CollectorOptions where = parse_collector_url(words.files.front());
+    CollectorOptions where = parse_collector_url(words.files.front());
+    where.tls = {.ca = words.ca, .certificate = words.certificate, .key = words.key, .name = {}};
     Collection all(words);
     const StopEvent stop(signals);
     const auto source = open_message_source(where, tell_operator);
@@ -221,7 +182,7 @@ int collect_command(const CommandLine& words, SignalThread& signals) {
         tell_operator(fmt::format("listening on {} (port {})", url, source->port()));
     }
     const TimeNs begin = wall_clock_ns();
-    SilenceWatch silence(fmt::format("{} port:{}", url, source->port()), begin);
+    SilenceWatch silence(url, source->port(), begin);
     std::vector<pollfd> polls;
     while (!all.enough()) {
         const TimeNs now = wall_clock_ns();
@@ -236,7 +197,10 @@ int collect_command(const CommandLine& words, SignalThread& signals) {
         }
         source->take(all, wall_clock_ns());
         all.flush();
-        silence.look(all, wall_clock_ns());
+        const std::string said = silence.look(all.messages(), all.connected(), wall_clock_ns());
+        if (!said.empty()) {
+            tell_operator(said);
+        }
     }
     source->close(all);
     all.flush();

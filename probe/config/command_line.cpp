@@ -85,9 +85,10 @@ void add_metering_options(CLI::App& app, CommandLine& line) {
 }
 
 void add_collecting_options(CLI::App& app, CommandLine& line) {
-    app.add_option("url", line.files,
-                   "Where to listen: udp://ADDRESS:PORT or tcp://ADDRESS:PORT; [::] is all "
-                   "addresses, and 4739 the port unless said")
+    app.add_option(
+           "url", line.files,
+           "Where to listen: udp://ADDRESS:PORT, tcp:// or tls://; [::] is all addresses, and "
+           "4739 the port unless said, with TLS 4740")
         ->type_name("URL")
         ->required()
         ->expected(1);
@@ -101,6 +102,13 @@ void add_collecting_options(CLI::App& app, CommandLine& line) {
         ->type_name("N")
         ->check(CLI::PositiveNumber);
     add_duration(app, "--for", line.duration, kCollectLimits, false, "End after this long");
+    app.add_option("--ca", line.ca,
+                   "tls://: the authority that signs exporters' certificates (PEM)")
+        ->type_name("FILE");
+    app.add_option("--certificate", line.certificate, "tls://: our certificate, then its signers'")
+        ->type_name("FILE");
+    app.add_option("--key", line.key, "tls://: our key, readable by its owner alone")
+        ->type_name("FILE");
     app.add_flag("-q,--quiet", line.quiet, "Only records or verdicts, warnings and errors");
     app.footer(kCollectFooter);
 }

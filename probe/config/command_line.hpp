@@ -43,6 +43,9 @@ struct CommandLine {
     std::optional<std::uint32_t> domain_id;
     std::uint32_t workers = 1; ///< read: flow tables filled in parallel
     StatisticsForm statistics = StatisticsForm::text;
+    std::string ca; ///< collect tls://: who signs exporters, and our certificate and key; PEM files
+    std::string certificate;
+    std::string key;
     std::optional<std::uint64_t> records_max;  ///< collect: ends after as many
     std::optional<std::uint64_t> messages_max; ///< the same
     std::optional<TimeNs> duration;            ///< the same

@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "probe/collecting/tls_acceptor.hpp"
+
+#include <openssl/bio.h>
+#include <openssl/err.h>
+#include <openssl/x509.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <climits>
+#include <cstring>
+#include <stdexcept>
+#include <string_view>
+
+namespace probe {
+
+namespace {
+
+std::string reason() {
+    const char* text = ERR_reason_error_string(ERR_peek_error());
+    return text != nullptr ? text : "no reason given";
+}
+
+[[noreturn]] void refuse(const std::string& file, const std::string& why) {
+    throw std::runtime_error("'" + file + "' " + why);
+}
+
+void check_key_mode(const std::string& key) {
+    struct stat status {};
+    if (::stat(key.c_str(), &status) != 0) {
+        refuse(key, std::string("cannot be read: ") + std::strerror(errno));
+    }
+    if ((status.st_mode & (S_IRWXG | S_IRWXO)) != 0) {
+        refuse(key, "is open to others; run: chmod 600 " + key);
+    }
+}
+
+std::string subject_of(const SSL* session) {
+    const std::unique_ptr<X509, decltype(&X509_free)> certificate(
+        SSL_get1_peer_certificate(session), &X509_free);
+    const std::unique_ptr<BIO, decltype(&BIO_free)> text(BIO_new(BIO_s_mem()), &BIO_free);
+    if (!certificate || !text) {
+        return "without a certificate";
+    }
+    X509_NAME_print_ex(text.get(), X509_get_subject_name(certificate.get()), 0, XN_FLAG_ONELINE);
+    const char* octets = nullptr;
+    const long length = BIO_get_mem_data(text.get(), &octets);
+    return {octets, static_cast<std::size_t>(length)};
+}
+
+} // namespace
+
+TlsAcceptor::TlsAcceptor(const TlsOptions& options) : context_(SSL_CTX_new(TLS_server_method())) {
+    if (options.ca.empty() || options.certificate.empty() || options.key.empty()) {
+        throw std::invalid_argument(
+            "TLS needs a certificate on both sides: say --ca FILE --certificate FILE --key FILE");
+    }
+    if (!context_) {
+        throw std::runtime_error("OpenSSL cannot be set up: " + reason());
+    }
+    ERR_clear_error();
+    SSL_CTX_set_min_proto_version(context_.get(), TLS1_2_VERSION);
+    SSL_CTX_set_verify(context_.get(), SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, nullptr);
+    if (SSL_CTX_load_verify_locations(context_.get(), options.ca.c_str(), nullptr) != 1) {
+        refuse(options.ca, "is no certificate authority (" + reason() + "); name a PEM file");
+    }
+    if (SSL_CTX_use_certificate_chain_file(context_.get(), options.certificate.c_str()) != 1) {
+        refuse(options.certificate, "is no certificate (" + reason() + "); name a PEM file");
+    }
+    check_key_mode(options.key);
+    if (SSL_CTX_use_PrivateKey_file(context_.get(), options.key.c_str(), SSL_FILETYPE_PEM) != 1 ||
+        SSL_CTX_check_private_key(context_.get()) != 1) {
+        refuse(options.key, "is not the key of '" + options.certificate + "' (" + reason() + ")");
+    }
+}
+
+std::unique_ptr<TlsConnection> TlsAcceptor::accept(int fd) {
+    SSL* session = SSL_new(context_.get());
+    if (session == nullptr || SSL_set_fd(session, fd) != 1) {
+        SSL_free(session);
+        throw std::runtime_error("no memory for a TLS session");
+    }
+    SSL_set_accept_state(session);
+    return std::make_unique<TlsConnection>(session);
+}
+
+std::int64_t TlsConnection::read(std::span<std::uint8_t> into) {
+    ERR_clear_error();
+    if (!established_) {
+        const int done = SSL_do_handshake(session_.get());
+        if (done != 1) {
+            return error_of(done);
+        }
+        established_ = true;
+        news_ = std::string(SSL_get_version(session_.get())) + ", the exporter is " +
+                subject_of(session_.get());
+    }
+    const int octets = SSL_read(session_.get(), into.data(),
+                                static_cast<int>(std::min<std::size_t>(into.size(), INT_MAX)));
+    return octets > 0 ? octets : error_of(octets);
+}
+
+std::int64_t TlsConnection::error_of(int result) {
+    const int system = errno;
+    switch (SSL_get_error(session_.get(), result)) {
+        case SSL_ERROR_WANT_READ:
+        case SSL_ERROR_WANT_WRITE:
+            return -EAGAIN;
+        case SSL_ERROR_ZERO_RETURN:
+            return 0;
+        case SSL_ERROR_SYSCALL:
+            why_ = std::string(established_ ? "lost: " : "gone during the handshake: ") +
+                   (result == 0 || system == 0 ? "closed" : std::strerror(system));
+            return -EPROTO;
+        default:
+            break;
+    }
+    const long verdict = SSL_get_verify_result(session_.get());
+    const std::string said = reason();
+    if (verdict != X509_V_OK) {
+        why_ = std::string("handshake refused: the exporter's certificate: ") +
+               X509_verify_cert_error_string(verdict);
+    } else if (said.find("alert") != std::string::npos) {
+        why_ =
+            "handshake refused by the exporter: " + said + " (it does not trust our certificate)";
+    } else if (said == "unexpected eof while reading") {
+        why_ = established_ ? "lost: closed without a farewell" : "gone during the handshake";
+    } else if (said == "wrong version number" || said == "http request") {
+        why_ = "handshake refused: what comes is not TLS; does the exporter say tls://?";
+    } else {
+        why_ = "handshake refused: " + said;
+    }
+    return -EPROTO;
+}
+
+std::string TlsConnection::take_news() {
+    std::string news;
+    news.swap(news_);
+    return news;
+}
+
+} // namespace probe

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The collector's side of TLS 1.2 and 1.3 (RFC 7011 section 11): our certificate is shown, and an
+// exporter without one that our authority signed is refused.
+//
+// Made at start (errors: std::runtime_error with the remedy); calls do not block.
+#pragma once
+
+#include <openssl/ssl.h>
+
+#include <memory>
+#include <span>
+#include <string>
+
+#include "probe/exporting/export_options.hpp"
+
+namespace probe {
+
+/// One connection under TLS, over a socket that does not block and that it does not own.
+class TlsConnection {
+  public:
+    explicit TlsConnection(SSL* session) noexcept : session_(session) {}
+
+    /// Goes on with the handshake, or reads. Above 0: octets; 0: closed in order; -EAGAIN: later;
+    /// another -errno: why() says more.
+    [[nodiscard]] std::int64_t read(std::span<std::uint8_t> into);
+    /// Why the last read() failed, in words.
+    [[nodiscard]] const std::string& why() const noexcept { return why_; }
+    /// Once after the handshake: "TLSv1.3, the exporter is CN = probe"; empty before and after.
+    [[nodiscard]] std::string take_news();
+
+  private:
+    struct Free {
+        void operator()(SSL* session) const noexcept { SSL_free(session); }
+    };
+    [[nodiscard]] std::int64_t error_of(int result);
+
+    std::unique_ptr<SSL, Free> session_;
+    bool established_ = false;
+    std::string news_;
+    std::string why_;
+};
+
+class TlsAcceptor {
+  public:
+    explicit TlsAcceptor(const TlsOptions& options);
+    /// For a connection that was accepted.
+    [[nodiscard]] std::unique_ptr<TlsConnection> accept(int fd);
+
+  private:
+    struct Free {
+        void operator()(SSL_CTX* context) const noexcept { SSL_CTX_free(context); }
+    };
+    std::unique_ptr<SSL_CTX, Free> context_;
+};
+
+} // namespace probe
