@@ -123,13 +123,19 @@ void MessageChecker::on_message(const ReadHeader& header) {
     domain_ = &domains_[header.domain_id];
     sequence_ = &sequences_[{stream_, header.domain_id}];
     check_export_time(header);
-    if (first && options_.kind == SessionKind::stream && header.sequence_number != 0) {
+    if (first) begin_domain(header);
+    check_sequence(header);
+}
+
+void MessageChecker::begin_domain(const ReadHeader& header) {
+    domain_->first_ns = now_ns_;
+    domain_->joined_late = options_.kind == SessionKind::datagrams && header.sequence_number != 0;
+    if (options_.kind == SessionKind::stream && header.sequence_number != 0) {
         found(Rule::sequence_start, kSequenceNumberOffset, [&] {
             return fmt::format("the first message of domain {} has sequence number {}",
                                header.domain_id, header.sequence_number);
         });
     }
-    check_sequence(header);
 }
 
 void MessageChecker::check_export_time(const ReadHeader& header) {
@@ -230,7 +236,9 @@ void MessageChecker::on_unknown_set(std::uint16_t set_id, std::size_t at) {
     if (set_id < kFirstDataSetId) return;
     Waiting& waiting = domain_->waiting[set_id];
     if (waiting.sets++ == 0) waiting.since_ns = now_ns_;
-    found(Rule::data_before_template, at, [&] {
+    const bool patient =
+        domain_->joined_late && now_ns_ <= domain_->first_ns + options_.template_age_max_ns;
+    found(patient ? Rule::template_awaited : Rule::data_before_template, at, [&] {
         return fmt::format("data sets for template {} of domain {} wait for a template", set_id,
                            header_.domain_id);
     });

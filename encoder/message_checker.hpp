@@ -103,6 +103,8 @@ class MessageChecker final : public RecordVisitor {
         std::optional<std::uint64_t> until_ns; ///< its template came
     };
     struct Domain {
+        std::uint64_t first_ns = 0;
+        bool joined_late = false; ///< its first message here was not its first
         std::uint32_t export_time_s = 0;
         std::map<std::uint16_t, Known> templates;
         std::map<std::uint16_t, Waiting> waiting;
@@ -120,6 +122,7 @@ class MessageChecker final : public RecordVisitor {
     void found(Rule rule, std::size_t at, const What& what) {
         findings_.add(rule, totals_.messages, at, what);
     }
+    void begin_domain(const ReadHeader& header);
     void check_sequence(const ReadHeader& header);
     void sequence_differs(Sequence& sequence, std::uint32_t got);
     void check_export_time(const ReadHeader& header);

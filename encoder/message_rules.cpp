@@ -39,6 +39,8 @@ constexpr std::array<RuleText, kRules> kTexts = {{
     {"withdrawal_over_udp", "8.4", "over UDP nothing is withdrawn", kViolation, kRead},
     {"template_refresh", "8.4", "over UDP templates are sent again and again", kViolation, kRead},
     {"data_before_template", "8", "a template comes before its data", kViolation, kLost},
+    {"template_awaited", "8.4", "a collector that comes late waits for a template's next copy",
+     kRemark, kLost},
     {"data_time", "8.2", "no data has an Export Time before its template's", kViolation, kRead},
     {"record_cut", "7", "a record fits its Set", kViolation, kLost},
     {"sequence_start", "3.1", "a session's sequence numbers begin at 0", kViolation, kRead},

@@ -34,6 +34,7 @@ enum class Rule : std::uint8_t {
     withdrawal_over_udp,
     template_refresh,
     data_before_template,
+    template_awaited,
     data_time,
     record_cut,
     sequence_start,

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <array>
+#include <cerrno>
 #include <cstring>
 #include <utility>
 
@@ -16,6 +17,9 @@ namespace {
 constexpr std::size_t kDatagramOctetsMax = 65536;
 constexpr unsigned kDatagramsAtOnce = 1024; // then the clock and the signals are looked at
 constexpr int kReceiveBuffer = 64 << 20;
+constexpr std::uint8_t kDtlsFirst = 20; // content types of records (RFC 6347, RFC 6520)
+constexpr std::uint8_t kDtlsLast = 25;
+constexpr std::size_t kStrangersMax = 1000;
 constexpr TimeNs kSilence = 1800 * kNsPerSecond;
 
 #ifndef IP_RECVFRAGSIZE // linux/in.h, not yet in the C library's
@@ -32,7 +36,12 @@ void set(int fd, int level, int option, int value) {
 } // namespace
 
 DatagramSource::DatagramSource(const CollectorOptions& where, LogLine log)
-    : log_(std::move(log)), fd_(open_bound_socket(where, SOCK_DGRAM)), buffer_(kDatagramOctetsMax) {
+    : log_(std::move(log)), fd_(-1), buffer_(kDatagramOctetsMax) {
+    if (where.transport == TransportKind::dtls) {
+        tls_.emplace(TlsAcceptor::Carrier::datagrams, where.tls);
+        plaintext_.resize(kDatagramOctetsMax);
+    }
+    fd_ = open_bound_socket(where, SOCK_DGRAM);
     set(fd_, SOL_SOCKET, SO_RCVBUF, kReceiveBuffer);
     set(fd_, SOL_SOCKET, SO_RCVBUFFORCE, kReceiveBuffer); // root only
     set(fd_, SOL_SOCKET, SO_RXQ_OVFL, 1);
@@ -64,7 +73,7 @@ bool DatagramSource::receive(Datagram& datagram) {
         return false;
     }
     from.length = message.msg_namelen;
-    datagram = {address_text(from), static_cast<std::size_t>(octets), 0};
+    datagram = {from, address_text(from), static_cast<std::size_t>(octets), 0};
     read_control(message, datagram);
     return true;
 }
@@ -92,19 +101,71 @@ void DatagramSource::read_control(msghdr& message, Datagram& datagram) {
     }
 }
 
+void DatagramSource::take_one(SessionBook& book, const Datagram& datagram, TimeNs now) {
+    const bool secured = tls_.has_value();
+    if (secured && (datagram.octets == 0 || buffer_[0] < kDtlsFirst || buffer_[0] > kDtlsLast)) {
+        if (strangers_.size() < kStrangersMax && strangers_.insert(datagram.exporter).second) {
+            log_(fmt::format("{} sends what is not DTLS; does the exporter say dtls://?",
+                             datagram.exporter));
+        }
+        return;
+    }
+    Exporter& exporter = exporters_[datagram.exporter];
+    if (!exporter.session) {
+        exporter.session = book.begin((secured ? "dtls " : "udp ") + datagram.exporter,
+                                      ipfix::SessionKind::datagrams);
+        if (secured) {
+            exporter.tls = tls_->accept(fd_, datagram.from);
+        }
+    }
+    if (secured) {
+        take_secured(exporter, datagram, now);
+    } else {
+        exporter.session->datagram({buffer_.data(), datagram.octets}, datagram.fragment_octets,
+                                   now);
+    }
+}
+
+/// A DTLS record holds one message, as a datagram does.
+void DatagramSource::take_secured(Exporter& exporter, const Datagram& datagram, TimeNs now) {
+    exporter.tls->take({buffer_.data(), datagram.octets});
+    for (;;) {
+        const std::int64_t octets = exporter.tls->read(plaintext_);
+        if (const std::string news = exporter.tls->take_news(); !news.empty()) {
+            log_(exporter.session->name() + ": " + news);
+        }
+        if (octets > 0) {
+            exporter.session->datagram({plaintext_.data(), static_cast<std::size_t>(octets)},
+                                       datagram.fragment_octets, now);
+            continue;
+        }
+        if (octets == 0) {
+            exporter.over = "closed by the exporter";
+        } else if (octets != -EAGAIN) {
+            exporter.over = exporter.tls->why();
+        }
+        return;
+    }
+}
+
 void DatagramSource::take(SessionBook& book, TimeNs now) {
     Datagram datagram;
     for (unsigned i = 0; i < kDatagramsAtOnce && !book.enough() && receive(datagram); ++i) {
-        std::unique_ptr<ReceivedSession>& session = sessions_[datagram.exporter];
-        if (!session) {
-            session = book.begin("udp " + datagram.exporter, ipfix::SessionKind::datagrams);
+        take_one(book, datagram, now);
+        if (const auto at = exporters_.find(datagram.exporter);
+            at != exporters_.end() && !at->second.over.empty()) {
+            book.end(*at->second.session, at->second.over);
+            exporters_.erase(at);
         }
-        session->datagram({buffer_.data(), datagram.octets}, datagram.fragment_octets, now);
     }
-    for (auto at = sessions_.begin(); at != sessions_.end();) {
-        if (now > at->second->last_octets_ns() + kSilence) {
-            book.end(*at->second, "silent for half an hour");
-            at = sessions_.erase(at);
+    for (auto at = exporters_.begin(); at != exporters_.end();) {
+        if (at->second.tls) {
+            at->second.tls->keep_time();
+        }
+        const TimeNs last = at->second.session->last_octets_ns();
+        if (last != 0 && now > last + kSilence) {
+            book.end(*at->second.session, "silent for half an hour");
+            at = exporters_.erase(at);
         } else {
             ++at;
         }
@@ -112,10 +173,10 @@ void DatagramSource::take(SessionBook& book, TimeNs now) {
 }
 
 void DatagramSource::close(SessionBook& book) {
-    for (auto& [exporter, session] : sessions_) {
-        book.end(*session, "");
+    for (auto& [address, exporter] : exporters_) {
+        book.end(*exporter.session, "");
     }
-    sessions_.clear();
+    exporters_.clear();
 }
 
 } // namespace probe

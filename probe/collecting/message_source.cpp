@@ -96,14 +96,15 @@ std::unique_ptr<MessageSource> open_message_source(const CollectorOptions& where
                                                    const LogLine& log) {
     switch (where.transport) {
         case TransportKind::udp:
+        case TransportKind::dtls:
             return std::make_unique<DatagramSource>(where, log);
         case TransportKind::tcp:
         case TransportKind::tls:
             return std::make_unique<StreamSource>(where, log);
         default:
             throw std::invalid_argument(fmt::format(
-                "'{}': records are collected from udp://, tcp:// or tls://ADDRESS:PORT; files are "
-                "read by `parshall show FILE`",
+                "'{}': records are collected from udp://, tcp://, tls:// or dtls://ADDRESS:PORT; "
+                "files are read by `parshall show FILE`",
                 where.url));
     }
 }

@@ -4,6 +4,7 @@
 #include <openssl/bio.h>
 #include <openssl/err.h>
 #include <openssl/x509.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 
 #include <algorithm>
@@ -16,6 +17,8 @@
 namespace probe {
 
 namespace {
+
+constexpr long kLinkMtu = 1280; // of handshakes only: any path takes it (RFC 8200)
 
 std::string reason() {
     const char* text = ERR_reason_error_string(ERR_peek_error());
@@ -51,7 +54,9 @@ std::string subject_of(const SSL* session) {
 
 } // namespace
 
-TlsAcceptor::TlsAcceptor(const TlsOptions& options) : context_(SSL_CTX_new(TLS_server_method())) {
+TlsAcceptor::TlsAcceptor(Carrier carrier, const TlsOptions& options)
+    : context_(
+          SSL_CTX_new(carrier == Carrier::stream ? TLS_server_method() : DTLS_server_method())) {
     if (options.ca.empty() || options.certificate.empty() || options.key.empty()) {
         throw std::invalid_argument(
             "TLS needs a certificate on both sides: say --ca FILE --certificate FILE --key FILE");
@@ -60,7 +65,8 @@ TlsAcceptor::TlsAcceptor(const TlsOptions& options) : context_(SSL_CTX_new(TLS_s
         throw std::runtime_error("OpenSSL cannot be set up: " + reason());
     }
     ERR_clear_error();
-    SSL_CTX_set_min_proto_version(context_.get(), TLS1_2_VERSION);
+    SSL_CTX_set_min_proto_version(context_.get(),
+                                  carrier == Carrier::stream ? TLS1_2_VERSION : DTLS1_2_VERSION);
     SSL_CTX_set_verify(context_.get(), SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, nullptr);
     if (SSL_CTX_load_verify_locations(context_.get(), options.ca.c_str(), nullptr) != 1) {
         refuse(options.ca, "is no certificate authority (" + reason() + "); name a PEM file");
@@ -83,6 +89,66 @@ std::unique_ptr<TlsConnection> TlsAcceptor::accept(int fd) {
     }
     SSL_set_accept_state(session);
     return std::make_unique<TlsConnection>(session);
+}
+
+std::unique_ptr<TlsConnection> TlsAcceptor::accept(int fd, const SocketAddress& peer) {
+    SSL* session = SSL_new(context_.get());
+    if (session == nullptr) {
+        throw std::runtime_error("no memory for a DTLS session");
+    }
+    SSL_set_accept_state(session);
+    return std::make_unique<TlsConnection>(session, fd, peer);
+}
+
+namespace {
+
+long flush_only(BIO* /*bio*/, int command, long /*number*/, void* /*pointer*/) {
+    return command == BIO_CTRL_FLUSH ? 1 : 0;
+}
+
+} // namespace
+
+TlsConnection::TlsConnection(SSL* session, int fd, const SocketAddress& peer)
+    : fd_(fd), peer_(peer), incoming_(BIO_new(BIO_s_mem())), session_(session) {
+    static BIO_METHOD* const method = [] { // once, for the whole program
+        BIO_METHOD* made = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "datagrams");
+        BIO_meth_set_write(made, send_datagram);
+        BIO_meth_set_ctrl(made, flush_only);
+        return made;
+    }();
+    BIO* outgoing = BIO_new(method);
+    if (incoming_ == nullptr || outgoing == nullptr) {
+        BIO_free(incoming_);
+        BIO_free(outgoing);
+        throw std::runtime_error("no memory for a DTLS session");
+    }
+    BIO_set_mem_eof_return(incoming_, -1); // empty means later, not the end
+    BIO_set_data(outgoing, this);
+    BIO_set_init(outgoing, 1);
+    SSL_set_bio(session, incoming_, outgoing); // takes them
+    SSL_set_options(session, SSL_OP_NO_QUERY_MTU);
+    DTLS_set_link_mtu(session, kLinkMtu);
+}
+
+int TlsConnection::send_datagram(BIO* bio, const char* octets, int count) noexcept {
+    const auto& self = *static_cast<TlsConnection*>(BIO_get_data(bio));
+    const void* to = &self.peer_.storage;
+    // what does not leave is lost like any datagram, and sent again
+    static_cast<void>(::sendto(self.fd_, octets, static_cast<std::size_t>(count), MSG_DONTWAIT,
+                               static_cast<const sockaddr*>(to), self.peer_.length));
+    return count;
+}
+
+void TlsConnection::take(std::span<const std::uint8_t> datagram) {
+    static_cast<void>(BIO_reset(incoming_)); // a datagram's rest is no part of the next
+    static_cast<void>(BIO_write(incoming_, datagram.data(), static_cast<int>(datagram.size())));
+}
+
+void TlsConnection::keep_time() noexcept {
+    if (!established_) {
+        ERR_clear_error();
+        static_cast<void>(DTLSv1_handle_timeout(session_.get()));
+    }
 }
 
 std::int64_t TlsConnection::read(std::span<std::uint8_t> into) {
@@ -127,7 +193,7 @@ std::int64_t TlsConnection::error_of(int result) {
     } else if (said == "unexpected eof while reading") {
         why_ = established_ ? "lost: closed without a farewell" : "gone during the handshake";
     } else if (said == "wrong version number" || said == "http request") {
-        why_ = "handshake refused: what comes is not TLS; does the exporter say tls://?";
+        why_ = "handshake refused: what comes is not TLS; does the exporter say tls:// or dtls://?";
     } else {
         why_ = "handshake refused: " + said;
     }

@@ -103,11 +103,12 @@ void add_collecting_options(CLI::App& app, CommandLine& line) {
         ->check(CLI::PositiveNumber);
     add_duration(app, "--for", line.duration, kCollectLimits, false, "End after this long");
     app.add_option("--ca", line.ca,
-                   "tls://: the authority that signs exporters' certificates (PEM)")
+                   "tls://, dtls://: the authority that signs exporters' certificates (PEM)")
         ->type_name("FILE");
-    app.add_option("--certificate", line.certificate, "tls://: our certificate, then its signers'")
+    app.add_option("--certificate", line.certificate,
+                   "tls://, dtls://: our certificate, then its signers'")
         ->type_name("FILE");
-    app.add_option("--key", line.key, "tls://: our key, readable by its owner alone")
+    app.add_option("--key", line.key, "tls://, dtls://: our key, readable by its owner alone")
         ->type_name("FILE");
     app.add_flag("-q,--quiet", line.quiet, "Only records or verdicts, warnings and errors");
     app.footer(kCollectFooter);

@@ -281,6 +281,11 @@ std::vector<Planted> templates() {
              s.send(Message(0).set(256, kOne));
              s.send(Message(0, kTime, 2).set(256, kOne));
          }},
+        {Rule::template_awaited, kDatagrams, 1, 16,
+         [](Session& s) {
+             s.send(Message(7).set(256, kOne));
+             s.send(Message(8).set(2, kOctetCount).set(256, kOne));
+         }},
         {Rule::data_time, kDatagrams, 2, 20,
          [](Session& s) {
              s.send(Message(0).set(2, kOctetCount));
@@ -445,6 +450,17 @@ TEST_CASE("over UDP a template may change after three refreshes",
     session.pass(120);
     session.send(Message(0, session.time()).set(2, described(256, {{2, 4}})));
     CHECK(session.broken().empty());
+}
+
+TEST_CASE("who comes late to a UDP session waits for templates, but not for ever",
+          "[encoder][checker][rfc7011-8.4]") {
+    Session session(kDatagrams);
+    for (std::uint32_t i = 0; i < 12; ++i) {
+        session.send(Message(7 + i, session.time()).set(256, kOne));
+        CHECK(session.checker.findings().violations() == (i == 11 ? 1 : 0));
+        session.pass(60 + i / 10);
+    }
+    CHECK(session.broken() == std::set<std::string>{"template_awaited", "data_before_template"});
 }
 
 TEST_CASE("an element that is described later is known", "[encoder][checker][rfc5610]") {

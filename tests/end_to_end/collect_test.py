@@ -155,6 +155,34 @@ def test_over_tls_an_exporter_needs_a_certificate_of_our_authority(parshall, scr
     assert len(sessions) == 1 and sessions[0]['flowRecords'] == 42 and not sessions[0]['findings'], sessions
 
 
+def test_over_dtls_the_same_arrives_and_strangers_are_refused(parshall, scratch):
+    authority = Authority(scratch)
+    (scratch / 'other').mkdir()
+    stranger = Authority(scratch / 'other', 'stranger').sign('intruder')
+    ours = authority.sign('collector', 'DNS:localhost,IP:127.0.0.1')
+    collect = Collect(parshall, scratch, f'dtls://127.0.0.1:{harness.free_port()}', '--check', '--json', '--ca', authority.pem,
+                      '--certificate', ours[0], '--key', ours[1])
+    config = scratch / 'dtls.yaml'
+
+    def export(certificate, key):
+        config.write_text(f'exporting:\n  options_records: true\n  shutdown: 2s\n  collectors:\n    - url: "dtls://127.0.0.1:'
+                          f'{collect.port}"\n      tls: {{ca: "{authority.pem}", certificate: "{certificate}", key: "{key}"}}\n',
+                          encoding='utf-8')
+        return read(parshall, OFFICE, '--config', config)
+    run = export(*authority.sign('probe'))
+    ledger.check_nothing_lost(run.stderr)
+    wait_until(lambda: 'closed by the exporter' in collect.said(), 'the session has ended')
+    assert 'DTLSv1.2, the exporter is CN = probe' in collect.said(), collect.said()
+    sink = export(*stranger).ledger()['collectors'][0]
+    assert sink['sent']['records'] == 0, sink
+    assert 'unable to get local issuer certificate' in collect.said(), collect.said()
+    send(collect.port, message((2, GROUND)))
+    wait_until(lambda: 'what is not DTLS' in collect.said(), 'plain UDP is told')
+    sessions = [session for session in collect.end() if session['messages']]
+    assert len(sessions) == 1 and sessions[0]['flowRecords'] == 42 and not sessions[0]['findings'], sessions
+    assert sessions[0]['session'].startswith('dtls '), sessions
+
+
 def test_credentials_that_cannot_work_and_urls_nobody_can_listen_on_are_told(parshall, scratch):
     for words, expect, sentence in ((('tls://127.0.0.1:0', ), 2, 'the port is a number from 1'),
                                     (('tls://127.0.0.1', ), 2, 'say --ca FILE --certificate FILE --key FILE'),
