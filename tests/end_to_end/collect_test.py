@@ -96,6 +96,28 @@ def test_our_exporter_keeps_every_rule_over_udp_tcp_and_in_files(parshall, scrat
         assert not checked['findings'] and checked['optionsRecords'] > 0, checked
 
 
+def test_a_running_probe_keeps_every_rule_while_templates_and_options_are_repeated(parshall, scratch):
+    if os.geteuid() != 0:
+        raise Skip('needs root: a DPDK port')
+    collectors = []
+    for transport in ('udp', 'tcp'):
+        (scratch / transport).mkdir()
+        collectors.append(Collect(parshall, scratch / transport, f'{transport}://127.0.0.1:{harness.free_port()}', '--check', '--json'))
+    config = scratch / 'run.yaml'
+    config.write_text(f'observation: {{points: [{{port: "net_pcap0,rx_pcap={OFFICE}"}}]}}\n'
+                      'metering: {flows_max: 65536, timeouts: {idle: 1s, active: 1s, tcp_end: 1s}}\n'
+                      'exporting:\n  template_refresh: 1s\n  options_interval: 1s\n'
+                      f'  collectors: ["udp://127.0.0.1:{collectors[0].port}", "tcp://127.0.0.1:{collectors[1].port}"]\n',
+                      encoding='utf-8')
+    probe = Background(parshall, 'run', '-l', '0', '--no-huge', '-m', '256', '--', '--config', config, log=scratch / 'run.log')
+    wait_until(lambda: 'metering' in probe.text(), 'it meters', 30)
+    settled(lambda: 0, 4, 4)  # templates and options are repeated by time
+    assert probe.end() == 0, probe.text()
+    (udp,), (tcp,) = (collect.end() for collect in collectors)
+    assert not udp['findings'] and not tcp['findings'], f'{udp}\n{tcp}'
+    assert udp['flowRecords'] == tcp['flowRecords'] >= 42 and udp['templateRecords'] > 2 * tcp['templateRecords'], f'{udp}\n{tcp}'
+
+
 def test_several_exporters_at_once_are_told_apart(parshall, scratch):
     for transport in ('udp', 'tcp'):
         collect = Collect(parshall, scratch, f'{transport}://[::]:{harness.free_port()}', '--check', '--json')
