@@ -5,6 +5,7 @@
 #include <netinet/in.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
@@ -112,6 +113,7 @@ void DatagramSource::take_one(SessionBook& book, const Datagram& datagram, TimeN
     }
     Exporter& exporter = exporters_[datagram.exporter];
     if (!exporter.session) {
+        exporter.since = now;
         exporter.session = book.begin((secured ? "dtls " : "udp ") + datagram.exporter,
                                       ipfix::SessionKind::datagrams);
         if (secured) {
@@ -162,8 +164,9 @@ void DatagramSource::take(SessionBook& book, TimeNs now) {
         if (at->second.tls) {
             at->second.tls->keep_time();
         }
-        const TimeNs last = at->second.session->last_octets_ns();
-        if (last != 0 && now > last + kSilence) {
+        // a handshake that does not end has no octets of a session yet
+        const TimeNs last = std::max(at->second.since, at->second.session->last_octets_ns());
+        if (now > last + kSilence) {
             book.end(*at->second.session, "silent for half an hour");
             at = exporters_.erase(at);
         } else {

@@ -41,6 +41,7 @@ class DatagramSource final : public MessageSource {
         std::unique_ptr<ReceivedSession> session;
         std::unique_ptr<TlsConnection> tls; ///< nullptr: plain UDP
         std::string over;                   ///< why it is; empty: it goes on
+        TimeNs since = 0;
     };
     void take_one(SessionBook& book, const Datagram& datagram, TimeNs now);
     void take_secured(Exporter& exporter, const Datagram& datagram, TimeNs now);
