@@ -2,6 +2,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <optional>
 
 #include "probe/commands/assembly.hpp"
 #include "probe/commands/commands.hpp"
@@ -26,8 +27,20 @@ int read_command(const CommandLine& words) {
         make_options_records(config, binding, false);
     std::vector<std::unique_ptr<RecordSink>> sinks =
         open_sinks(config, binding, options_records.get());
-    const EalSession eal(offline_eal_arguments(
-        flow_index_memory_mb(binding.metering_plan(), config.metering, words.workers)));
+    // Starting DPDK takes a tenth of a second, and rte_hash keeps only flows whose bucket of the
+    // front index is full: in most captures there are none.
+    std::optional<EalSession> eal;
+    const auto start_dpdk = [&] {
+        if (!eal) {
+            try {
+                eal.emplace(offline_eal_arguments(
+                    flow_index_memory_mb(binding.metering_plan(), config.metering, words.workers)));
+            } catch (const EalError& error) {
+                tell_operator(error.what());
+            }
+        }
+        return eal.has_value();
+    };
     const auto& collectors = config.exporting.collectors;
     const ReadJobOptions options{
         .files = words.files,
@@ -41,6 +54,7 @@ int read_command(const CommandLine& words) {
             [](const CollectorOptions& collector) { return to_network(collector.transport); }),
         .progress = !words.quiet && isatty(STDERR_FILENO) == 1,
         .log = tell_operator,
+        .start_dpdk = start_dpdk,
     };
     const ReadJobResult result = run_read_job(options, binding, std::move(sinks));
     print_ledger(result.ledger, words);

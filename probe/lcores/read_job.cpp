@@ -39,7 +39,8 @@ class ReadJob {
                               .socket = -1,
                               .hash_key = hash_key,
                               .filter = options.filter,
-                              .rules = binding.rules()},
+                              .rules = binding.rules(),
+                              .start_dpdk = options.start_dpdk},
                 std::vector<PacketSource*>{&dispatch_.source(w)}));
             roles_.push_back(workers_.back().get());
         }

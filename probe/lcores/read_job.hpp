@@ -32,8 +32,9 @@ struct ReadJobOptions {
     OptionsRecords* options_records = nullptr; ///< what the sinks send; told of the workers here
     /// Network collectors need the wall clock; files and text follow the packets' time.
     bool wall_clock_export = false;
-    bool progress = false; ///< draw a bar on standard error once a second has passed
-    LogLine log;           ///< sentences for the operator
+    bool progress = false;     ///< draw a bar on standard error once a second has passed
+    LogLine log;               ///< sentences for the operator
+    StartDpdk start_dpdk = {}; ///< called when a flow table first needs DPDK; few ever do
 };
 
 struct ReadJobResult {

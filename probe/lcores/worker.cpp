@@ -98,6 +98,7 @@ Worker::Worker(const MeteringPlan& plan, const MeteringOptions& metering,
                                     .timeouts = metering.timeouts,
                                     .when_full = metering.when_full,
                                     .record_queue = metering.record_queue,
+                                    .start_dpdk = options.start_dpdk,
                                     .filter = options.filter,
                                     .application = application_.get()},
                                    ledger_);

@@ -30,6 +30,7 @@ struct WorkerOptions {
     SipKey hash_key;
     const PacketFilter* filter = nullptr;
     std::shared_ptr<const ApplicationRules> rules = nullptr; ///< for labels; nullptr: none
+    StartDpdk start_dpdk = {}; ///< offline: when rte_hash needs it; empty: it runs
 };
 
 class Worker {

@@ -4,6 +4,8 @@
 // counts.
 #pragma once
 
+#include <algorithm>
+
 #include "probe/metering/flow_end_reason.hpp"
 #include "probe/metering/flow_record.hpp"
 #include "probe/metering/metering_options.hpp"
@@ -41,6 +43,20 @@ struct FlowTimes {
         }
     }
     return deadline != kNever && deadline <= now ? reason : FlowEndReason::none;
+}
+
+/// Before this time the flow cannot end or be cut, whatever packets come, as long as they come in
+/// order and do not end its connection; nor can another flow that gets its slot.
+[[nodiscard]] constexpr TimeNs earliest_end(const FlowTimes& flow,
+                                            const TimeoutOptions& timeouts) noexcept {
+    TimeNs deadline = deadline_after(flow.last_ns, std::min(timeouts.idle, timeouts.active));
+    if ((flow.state & FlowState::kEnded) != 0) {
+        deadline = std::min(deadline, deadline_after(flow.last_ns, timeouts.tcp_end));
+    }
+    if (flow.first_ns != kNoPacketYet) {
+        deadline = std::min(deadline, deadline_after(flow.first_ns, timeouts.active));
+    }
+    return deadline;
 }
 
 template <class Record>

@@ -4,6 +4,7 @@
 #include <rte_eal.h>
 #include <rte_errno.h>
 #include <rte_hash.h>
+#include <rte_lcore.h>
 #include <rte_malloc.h>
 #include <sys/mman.h>
 
@@ -11,6 +12,7 @@
 #include <array>
 #include <bit>
 #include <stdexcept>
+#include <utility>
 
 #include "probe/packet/packet_batch.hpp"
 
@@ -46,24 +48,49 @@ std::int32_t slot_of(const void* data) noexcept {
 
 } // namespace
 
-FlowIndex::FlowIndex(const std::string& name, std::size_t entries, std::size_t key_octets,
-                     int socket)
-    : entries_max_(entries) {
-    const std::size_t positions = entries_for(std::max(entries, kEntriesMin));
+FlowIndex::FlowIndex(std::string name, std::size_t entries, std::size_t key_octets, int socket,
+                     StartDpdk start_dpdk)
+    : name_(std::move(name)),
+      entries_max_(entries),
+      key_octets_(key_octets),
+      socket_(socket),
+      start_dpdk_(std::move(start_dpdk)) {
+    if (!start_dpdk_) {
+        create();
+    }
+}
+
+void FlowIndex::create() {
+    const std::size_t positions = entries_for(std::max(entries_max_, kEntriesMin));
     rte_hash_parameters parameters{};
-    parameters.name = name.c_str();
+    parameters.name = name_.c_str();
     parameters.entries = static_cast<std::uint32_t>(positions);
-    parameters.key_len = static_cast<std::uint32_t>(key_octets);
-    parameters.socket_id = socket;
+    parameters.key_len = static_cast<std::uint32_t>(key_octets_);
+    parameters.socket_id = socket_;
     table_.reset(rte_hash_create(&parameters));
     if (!table_) {
         throw std::runtime_error("no memory for a flow index of " + std::to_string(positions) +
                                  " entries (" +
-                                 std::to_string(memory_octets(entries, key_octets) >> 20) +
+                                 std::to_string(memory_octets(entries_max_, key_octets_) >> 20) +
                                  " MB; " + rte_strerror(rte_errno) +
                                  "); lower metering.flows_max, or give DPDK more memory (-m, or "
                                  "/proc/sys/vm/nr_hugepages)");
     }
+}
+
+bool FlowIndex::create_late() noexcept {
+    if (!start_dpdk_) {
+        return false; // it failed before
+    }
+    try {
+        const StartDpdk start = std::exchange(start_dpdk_, {});
+        if (start()) {
+            create();
+        }
+    } catch (const std::exception&) { // no room: such flows are counted as dropped_index_full
+        table_.reset();
+    }
+    return table_ != nullptr;
 }
 
 std::size_t FlowIndex::entries_beside(std::size_t flows_max) noexcept {
@@ -75,6 +102,10 @@ std::size_t FlowIndex::entries_beside(std::size_t flows_max) noexcept {
 
 void FlowIndex::lookup_burst(const void* const* keys, const std::uint32_t* signatures,
                              std::uint32_t count, std::int32_t* slots) const noexcept {
+    if (!table_) {
+        std::fill_n(slots, count, kNoSlot);
+        return;
+    }
     // DPDK's signature lacks a const that its body keeps.
     auto** unqualified = const_cast<const void**>(keys);
     auto* sums = const_cast<hash_sig_t*>(signatures);
@@ -90,6 +121,9 @@ void FlowIndex::lookup_burst(const void* const* keys, const std::uint32_t* signa
 }
 
 bool FlowIndex::insert(const void* key, std::uint32_t signature, std::int32_t slot) noexcept {
+    if (!table_ && !create_late()) {
+        return false;
+    }
     if (flows_ >= entries_max_ ||
         rte_hash_add_key_with_hash_data(table_.get(), key, signature, data_of(slot)) != 0) {
         return false;
@@ -118,7 +152,7 @@ void FlowIndex::Free::operator()(rte_hash* table) const noexcept {
 }
 
 TableMemory::TableMemory(const std::string& name, std::size_t octets, int socket) {
-    if (rte_eal_has_hugepages() != 0) {
+    if (rte_lcore_count() != 0 && rte_eal_has_hugepages() != 0) { // lcores: the EAL runs
         octets_ = static_cast<std::uint8_t*>(
             rte_zmalloc_socket(name.c_str(), octets, kCacheLineBytes, socket));
     } else {

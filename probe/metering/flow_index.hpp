@@ -8,11 +8,13 @@
 // table's, kept as rte_hash's data. With random keys less than one flow in a hundred is here even
 // when the table is full; there is room for one in sixteen.
 //
-// Needs an initialised EAL. Signatures are 32 bits of SipHash (siphash.hpp).
+// Needs an initialised EAL, or a way to start it when the first flow comes. Signatures are 32 bits
+// of SipHash (siphash.hpp).
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -20,13 +22,18 @@ struct rte_hash;
 
 namespace probe {
 
+/// Starts the EAL, once; false where that fails. Empty: it runs.
+using StartDpdk = std::function<bool()>;
+
 class FlowIndex {
   public:
     static constexpr std::int32_t kNoSlot = -1;
 
     /// Room for `entries` keys of `key_octets` octets on `socket` (-1: any). Throws
-    /// std::runtime_error.
-    FlowIndex(const std::string& name, std::size_t entries, std::size_t key_octets, int socket);
+    /// std::runtime_error. With `start_dpdk` (offline, where nothing has to be fixed at start)
+    /// memory is taken when the first flow comes, and where that fails there is no room.
+    FlowIndex(std::string name, std::size_t entries, std::size_t key_octets, int socket,
+              StartDpdk start_dpdk = {});
 
     /// How many flows of a table of `flows_max` it has to have room for.
     [[nodiscard]] static std::size_t entries_beside(std::size_t flows_max) noexcept;
@@ -54,14 +61,21 @@ class FlowIndex {
         void operator()(rte_hash* table) const noexcept;
     };
 
-    std::unique_ptr<rte_hash, Free> table_;
+    void create();
+    [[nodiscard]] bool create_late() noexcept;
+
+    std::string name_;
     std::size_t entries_max_;
+    std::size_t key_octets_;
+    int socket_;
+    StartDpdk start_dpdk_;                  ///< empty when it was called
+    std::unique_ptr<rte_hash, Free> table_; ///< nullptr: no flow came yet
     std::size_t flows_ = 0;
 };
 
-/// Zeroed memory for a table's records: from DPDK's hugepages on the given socket where there are
-/// any, else anonymous memory for which transparent hugepages are asked. Throws std::runtime_error
-/// with the remedy.
+/// Zeroed memory for a table's records: from DPDK's hugepages on the given socket where it runs and
+/// has any, else anonymous memory for which transparent hugepages are asked. Throws
+/// std::runtime_error with the remedy.
 class TableMemory {
   public:
     TableMemory(const std::string& name, std::size_t octets, int socket);

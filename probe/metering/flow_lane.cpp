@@ -8,6 +8,7 @@
 #include "probe/metering/flow_accounting.hpp"
 #include "probe/metering/flow_expiry.hpp"
 #include "probe/metering/flow_table.hpp"
+#include "probe/metering/sweep_schedule.hpp"
 
 namespace probe {
 
@@ -43,7 +44,9 @@ class FlowLaneOf final : public FlowLane {
                   .flows_max = options.flows_max,
                   .stride = plan.layout().stride,
                   .socket = options.socket,
-                  .hash_key = options.hash_key}),
+                  .hash_key = options.hash_key,
+                  .start_dpdk = options.start_dpdk}),
+          schedule_(options.name, table_.slots(), options.socket),
           records_(plan.layout().record_octets, options.record_queue),
           expired_(sizeof(std::int32_t), kExpiryQueueSlots) {
         for (std::size_t number = 0; number < plan.templates().size(); ++number) {
@@ -128,10 +131,16 @@ class FlowLaneOf final : public FlowLane {
     std::size_t sweep(std::size_t from, std::size_t to, TimeNs now) noexcept override {
         for (std::size_t i = from; i < to; ++i) {
             const auto slot = static_cast<std::int32_t>(i);
-            const Record& record = table_.record(slot);
-            const FlowTimes times = published_times(record);
-            if ((times.state & FlowState::kLive) == 0 ||
-                expiry_verdict(times, now, timeouts_) == FlowEndReason::none) {
+            if (!schedule_.due(slot, now)) {
+                continue;
+            }
+            schedule_.begin_look(slot);
+            const FlowTimes times = published_times(table_.record(slot));
+            if ((times.state & FlowState::kLive) == 0) {
+                continue;
+            }
+            if (expiry_verdict(times, now, timeouts_) == FlowEndReason::none) {
+                schedule_.look_again_at(slot, earliest_end(times, timeouts_), now);
                 continue;
             }
             std::uint8_t* place = expired_.reserve();
@@ -142,6 +151,12 @@ class FlowLaneOf final : public FlowLane {
             expired_.publish();
         }
         return to;
+    }
+
+    void look_at_everything() noexcept override {
+        for (std::size_t i = 0; i < table_.slots_used(); ++i) {
+            schedule_.look_now(static_cast<std::int32_t>(i));
+        }
     }
 
     std::size_t slots_used() const noexcept override { return table_.slots_used(); }
@@ -228,7 +243,7 @@ class FlowLaneOf final : public FlowLane {
             publish(record.last_ns, packet.time_ns);
             count_packet(record, layout_, packet, headers, direction);
             if ((headers.tcp_control_bits & TcpBits::kTurns) != 0) {
-                follow_connection(record, lane_template, headers, direction);
+                follow_connection(slot, lane_template, headers, direction);
             }
         }
     }
@@ -243,7 +258,7 @@ class FlowLaneOf final : public FlowLane {
             return;
         }
         cut_if_due(record, lane_template, packet, headers, reversed_[i]);
-        add_in_any_order(record, lane_template, packet, headers, reversed_[i]);
+        add_in_any_order(slots_[i], lane_template, packet, headers, reversed_[i]);
     }
 
     /// A packet whose flow is not where the look-up said: mostly, of a new flow.
@@ -264,7 +279,7 @@ class FlowLaneOf final : public FlowLane {
         } else {
             cut_if_due(record, lane_template, packet, headers, reversed_[i]);
         }
-        add_in_any_order(record, lane_template, packet, headers, reversed_[i]);
+        add_in_any_order(slot, lane_template, packet, headers, reversed_[i]);
     }
 
     /// Layer 7: the payloads of flows that are not settled, all together.
@@ -300,18 +315,26 @@ class FlowLaneOf final : public FlowLane {
         }
     }
 
-    void add_in_any_order(Record& record, const LaneTemplate& lane_template,
+    void add_in_any_order(std::int32_t slot, const LaneTemplate& lane_template,
                           const PacketView& packet, const PacketHeaders& headers,
                           bool reversed) noexcept {
+        Record& record = table_.record(slot);
         const std::size_t direction = packet_direction(record, reversed, lane_template.biflow);
         add_packet(record, layout_, packet, headers, direction);
-        follow_connection(record, lane_template, headers, direction);
+        if (packet.time_ns < latest_ns_) { // the flow may end earlier than the sweep was told
+            schedule_.look_now(slot);
+        }
+        follow_connection(slot, lane_template, headers, direction);
     }
 
-    void follow_connection(Record& record, const LaneTemplate& lane_template,
+    void follow_connection(std::int32_t slot, const LaneTemplate& lane_template,
                            const PacketHeaders& headers, std::size_t direction) noexcept {
         if (lane_template.tcp_end && timeouts_.tcp_end != kNever) {
+            Record& record = table_.record(slot);
             follow_tcp(record, headers.tcp_control_bits, direction, lane_template.biflow);
+            if ((record.state & FlowState::kEnded) != 0) {
+                schedule_.look_now(slot);
+            }
         }
     }
 
@@ -534,10 +557,13 @@ class FlowLaneOf final : public FlowLane {
     void settle(const LaneBurst& burst) noexcept {
         BurstTally metered{.packets = burst.positions.size(), .octets = 0};
         std::uint64_t metered_ip_octets = 0;
+        TimeNs latest = latest_ns_;
         for (const std::uint8_t position : burst.positions) {
             metered.octets += burst.batch.packets[position].frame_octets;
+            latest = std::max(latest, burst.batch.packets[position].time_ns);
             metered_ip_octets += burst.headers[position].ip_octets;
         }
+        latest_ns_ = latest;
         for (std::size_t v = 1; v < kMeterVerdicts; ++v) {
             if (refused_[v].packets != 0) {
                 ledger_.meter[v].add(refused_[v].packets, refused_[v].octets);
@@ -565,8 +591,10 @@ class FlowLaneOf final : public FlowLane {
     MeteringLedger& ledger_;
     std::vector<KeyRecipe<Key>> recipes_;
     FlowTable<Key> table_;
-    SpscQueue records_; // worker: producer, exporter: consumer
-    SpscQueue expired_; // housekeeping: producer, worker: consumer
+    SweepSchedule schedule_; // housekeeping: rw, worker: marks
+    SpscQueue records_;      // worker: producer, exporter: consumer
+    SpscQueue expired_;      // housekeeping: producer, worker: consumer
+    TimeNs latest_ns_ = 0;   ///< of all packets up to the burst before
     std::size_t evict_cursor_ = 0;
     std::size_t flush_cursor_ = 0;
 
@@ -609,6 +637,7 @@ std::size_t lane_memory_octets(const LanePlan& plan, std::size_t flows_max,
     const std::size_t records = flows_max * plan.layout().stride;
     const std::size_t queue = record_queue * plan.layout().record_octets;
     return FrontIndex::memory_octets(flows_max) + SlotPool::memory_octets(flows_max) +
+           SweepSchedule::memory_octets(flows_max) +
            FlowIndex::memory_octets(FlowIndex::entries_beside(flows_max), plan.key_octets()) +
            records + queue;
 }

@@ -17,6 +17,7 @@
 
 #include "probe/metering/application_meter.hpp"
 #include "probe/metering/flow_end_reason.hpp"
+#include "probe/metering/flow_index.hpp"
 #include "probe/metering/metering_ledger.hpp"
 #include "probe/metering/metering_options.hpp"
 #include "probe/metering/metering_plan.hpp"
@@ -41,6 +42,7 @@ struct LaneOptions {
     TimeoutOptions timeouts;
     WhenFull when_full = WhenFull::evict;
     std::size_t record_queue = 65'536;
+    StartDpdk start_dpdk = {};               ///< offline: when rte_hash needs it; empty: it runs
     const PacketFilter* filter = nullptr;    ///< nullptr: meter everything
     ApplicationMeter* application = nullptr; ///< the worker's; nullptr: no flow is inspected
 };
@@ -80,6 +82,9 @@ class FlowLane {
     [[nodiscard]] virtual std::size_t sweep(std::size_t from, std::size_t to,
                                             TimeNs now) noexcept = 0;
     [[nodiscard]] virtual std::size_t slots_used() const noexcept = 0;
+    /// The next pass reads every record, also those that cannot be due by what was read of them
+    /// last.
+    virtual void look_at_everything() noexcept = 0;
 
     // --- the exporter ---
 

@@ -30,6 +30,7 @@ struct TableOptions {
     std::size_t stride = 0; ///< octets from record to record
     int socket = -1;        ///< NUMA node, -1: any
     SipKey hash_key;
+    StartDpdk start_dpdk = {}; ///< empty: DPDK runs
 };
 
 enum class InsertVerdict : std::uint8_t { found, inserted, table_full, index_full };
@@ -49,7 +50,7 @@ class FlowTable {
         : pool_(std::max<std::size_t>(options.flows_max, 1)),
           front_(options.name, options.flows_max, options.socket),
           left_out_(options.name, FlowIndex::entries_beside(options.flows_max), sizeof(Key),
-                    options.socket),
+                    options.socket, options.start_dpdk),
           memory_(options.name, pool_.slots() * options.stride, options.socket),
           stride_(options.stride),
           flows_max_(options.flows_max),

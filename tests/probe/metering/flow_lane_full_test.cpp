@@ -279,3 +279,43 @@ TEST_CASE("with a known hash key an attack costs its own packets, counted, and n
     CHECK(ledger.flows_left_out[0].get() == 0);
     bench.check();
 }
+
+TEST_CASE("the sweep's schedule never makes a flow late", "[metering][sweep]") {
+    // Whatever happens between two passes (packets in and out of order, FINs, cuts, slots used
+    // again), after a pass and the owner's look no live flow is past its time.
+    const TimeNs active = GENERATE(20 * kSecond, 7 * kSecond); // longer and shorter than idle
+    std::mt19937 random(29);
+    BenchOptions options = small(WhenFull::evict, 65'536);
+    options.metering.timeouts = {.idle = 15 * kSecond, .active = active, .tcp_end = 2 * kSecond};
+    MeterBench bench(kBiflow4, options);
+    FlowLane& lane = *bench.worker.lane(IpFamily::ipv4);
+    const auto timed_out = [&] {
+        const auto& made = bench.worker.ledger().records_made;
+        return made[static_cast<std::size_t>(FlowEndReason::idle_timeout)].records.get() +
+               made[static_cast<std::size_t>(FlowEndReason::active_timeout)].records.get() +
+               made[static_cast<std::size_t>(FlowEndReason::end_of_flow_detected)].records.get();
+    };
+    TimeNs now = kStart;
+    for (int round = 0; round < 3000; ++round) {
+        now += random() % (random() % 20 == 0 ? 8 * kSecond : kSecond / 2);
+        for (std::uint64_t n = random() % 12; n != 0; --n) {
+            const TimeNs back = random() % 5 == 0 ? random() % (3 * kSecond) : 0;
+            const auto bits = static_cast<std::uint16_t>(random() % 6 == 0 ? kFin | kAck : kAck);
+            const auto number = static_cast<std::uint16_t>(random() % 140);
+            bench.queue(now - back, random() % 2 == 0
+                                        ? PacketBuilder().ethernet().ipv4().tcp(number, 443, bits)
+                                        : flow(number));
+        }
+        bench.burst();
+        bench.sweep(now);
+        bench.sweep(now); // a flow that was cut may have ended as well
+        (void)bench.records();
+        const std::uint64_t before = timed_out();
+        lane.look_at_everything();
+        bench.sweep(now);
+        (void)bench.records();
+        const std::uint64_t after = timed_out();
+        REQUIRE(after == before);
+    }
+    bench.check();
+}

@@ -223,3 +223,33 @@ TEST_CASE("an index that memory cannot hold says what to change", "[metering][ta
                       Catch::Contains("no memory for a flow index of ") &&
                           Catch::Contains("lower metering.flows_max, or give DPDK more memory"));
 }
+
+TEST_CASE("offline, rte_hash takes memory when the first flow needs it, and has no room without",
+          "[metering][table]") {
+    start_eal();
+    int started = 0;
+    FlowIndex index(unique_name(), 64, sizeof(Ipv4Key), -1, [&] {
+        ++started;
+        return true;
+    });
+    const Ipv4Key key = key_number(1);
+    const void* const pointer = &key;
+    const std::uint32_t signature = 7;
+    std::int32_t slot = 0;
+    index.lookup_burst(&pointer, &signature, 1, &slot);
+    CHECK(slot == FlowIndex::kNoSlot);
+    CHECK(started == 0);
+    REQUIRE(index.insert(&key, signature, 5));
+    CHECK(started == 1);
+    index.lookup_burst(&pointer, &signature, 1, &slot);
+    CHECK(slot == 5);
+
+    FlowIndex refused(unique_name(), 64, sizeof(Ipv4Key), -1, [&] {
+        ++started;
+        return false;
+    });
+    CHECK_FALSE(refused.insert(&key, signature, 5));
+    CHECK_FALSE(refused.insert(&key, signature, 5));
+    CHECK(started == 2); // asked once
+    CHECK(refused.flows() == 0);
+}
