@@ -85,6 +85,10 @@ std::span<const std::uint8_t> MessageBuilder::finish(std::uint32_t export_time_s
     return {buffer_.data(), end};
 }
 
+void MessageBuilder::overwrite_tail(std::span<const std::uint8_t> octets) noexcept {
+    std::memcpy(buffer_.data() + used_ - octets.size(), octets.data(), octets.size());
+}
+
 void MessageBuilder::reset() noexcept {
     used_ = kMessageHeaderOctets;
     set_start_ = kMessageHeaderOctets;

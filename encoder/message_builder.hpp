@@ -62,6 +62,9 @@ class MessageBuilder {
     /// The octets are valid until reset(); more may be appended and finish() called again.
     [[nodiscard]] std::span<const std::uint8_t> finish(std::uint32_t export_time_s,
                                                        std::uint32_t sequence_number) noexcept;
+    /// The last octets of the message, for a checksum of what finish() returned: a value that was
+    /// appended as zeros.
+    void overwrite_tail(std::span<const std::uint8_t> octets) noexcept;
     /// Starts the next message.
     void reset() noexcept;
 

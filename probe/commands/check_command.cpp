@@ -12,6 +12,7 @@
 #include "encoder/yaml_document.hpp"
 #include "probe/commands/assembly.hpp"
 #include "probe/commands/commands.hpp"
+#include "probe/exporting/netflow_messages.hpp"
 #include "probe/lcores/worker.hpp"
 #include "probe/metering/flow_index.hpp"
 
@@ -138,6 +139,8 @@ int check_command(const CommandLine& words) {
     }
     print_memory(binding, config.metering);
     for (const CollectorOptions& collector : config.exporting.collectors) {
+        static_cast<void>(make_netflow_messages(collector.format, config.observation.domain_id,
+                                                binding.templates())); // refuses what it must
         fmt::print("collector {}\n", collector.url);
     }
     for (const ObservationPointOptions& point : config.observation.points) {

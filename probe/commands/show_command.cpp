@@ -4,12 +4,8 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include <cerrno>
 #include <cstdio>
-#include <cstring>
-#include <fstream>
-#include <iterator>
-#include <stdexcept>
+#include <optional>
 
 #include "encoder/message_reader.hpp"
 #include "probe/collecting/received_session.hpp"
@@ -17,32 +13,36 @@
 #include "probe/collecting/verdict_report.hpp"
 #include "probe/commands/assembly.hpp"
 #include "probe/commands/commands.hpp"
+#include "probe/exporting/ipfix_file.hpp"
+#include "probe/exporting/message_checksum.hpp"
 #include "probe/exporting/text_sink.hpp"
 
 namespace probe {
 
 namespace {
 
-std::vector<std::uint8_t> read_file(const std::string& path) {
-    std::ifstream in(path, std::ios::binary);
-    if (!in) {
-        throw std::runtime_error(path + " cannot be read: " + std::strerror(errno));
-    }
-    std::vector<std::uint8_t> octets{std::istreambuf_iterator<char>(in), {}};
-    if (in.bad()) {
-        throw std::runtime_error(path + " cannot be read: " + std::strerror(errno));
-    }
-    return octets;
-}
-
 void write_out(std::string& text) {
     (void)std::fwrite(text.data(), 1, text.size(), stdout);
     text.clear();
 }
 
+/// False when the gzip stream or a message's checksum is damaged.
+bool told_damage(const std::string& path, const IpfixFile& file) {
+    if (!file.complaint.empty()) {
+        tell_operator(fmt::format("{}: {}", path, file.complaint));
+    }
+    const auto broken = verify_checksums(file.octets).first_broken;
+    if (broken) {
+        tell_operator(
+            fmt::format("{}: octet {}: the message is not what its checksum says", path, *broken));
+    }
+    return file.complaint.empty() && !broken;
+}
+
 /// False when the file is cut or broken.
 bool show(const std::string& path, bool json) {
-    const std::vector<std::uint8_t> file = read_file(path);
+    const IpfixFile read = read_ipfix_file(path);
+    const std::vector<std::uint8_t>& file = read.octets;
     RecordPrinter printer(json ? RecordPrinter::Form::json : RecordPrinter::Form::table,
                           terminal_columns(), write_out);
     std::span<const std::uint8_t> octets = file;
@@ -66,24 +66,27 @@ bool show(const std::string& path, bool json) {
                 : "");
     }
     (void)std::fflush(stdout);
+    bool whole = told_damage(path, read);
     if (verdict != ipfix::ReadVerdict::read) {
         tell_operator(fmt::format("{}: octet {}: {}", path, file.size() - octets.size(),
                                   ipfix::verdict_text(verdict)));
-        return false;
+        whole = false;
     }
-    return true;
+    return whole;
 }
 
 /// False when a rule was broken.
 bool check(const std::string& path, bool json) {
-    const std::vector<std::uint8_t> file = read_file(path);
+    const IpfixFile read = read_ipfix_file(path);
+    const std::vector<std::uint8_t>& file = read.octets;
     ReceivedSession session(path, {.kind = ipfix::SessionKind::file}, nullptr, {});
     (void)session.stream(file, 0); // where it cannot be followed is a finding
     session.end();
     std::string text =
         json ? verdict_json(path, session.checker()) : verdict_table(path, session.checker());
     write_out(text);
-    return session.checker().findings().violations() == 0;
+    const bool whole = told_damage(path, read);
+    return session.checker().findings().violations() == 0 && whole;
 }
 
 } // namespace

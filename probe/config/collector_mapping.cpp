@@ -18,6 +18,10 @@ using ipfix::YamlNode;
 
 constexpr std::uint64_t kDscpMax = 63;
 constexpr DurationLimits kRehandshakeLimits = {kNsPerSecond, 168 * kNsPerHour};
+constexpr DurationLimits kRotateLimits = {kNsPerSecond, 168 * kNsPerHour};
+constexpr std::uint64_t kFileOctetsMin = 65'536; // a few messages
+constexpr std::uint64_t kFileOctetsMax = std::uint64_t{1} << 50U;
+constexpr std::uint32_t kFilesKeptMax = 100'000;
 constexpr DurationLimits kLifetimeLimits = {kNsPerMs, kNsPerHour};
 
 void read_tls(const YamlNode& tls, CollectorOptions& collector) {
@@ -87,17 +91,41 @@ void read_sctp(const YamlNode& sctp, CollectorOptions& collector) {
          [&](const YamlNode& node) { collector.sctp.stream_per_template = node.as_bool(); });
 }
 
+void read_rotation(const YamlNode& node, FileOptions& file) {
+    node.check_keys({"every", "octets", "keep"});
+    take_duration(node, "every", file.rotate_every, kRotateLimits);
+    when(node, "octets", [&](const YamlNode& value) {
+        file.rotate_octets = value.as_size(kFileOctetsMin, kFileOctetsMax);
+    });
+    take_uint(node, "keep", file.keep, 1, kFilesKeptMax);
+    if (file.rotate_every == 0 && file.rotate_octets == 0) {
+        throw node.error("files rotate by time, by size or both; write every: 5m or octets: 100M");
+    }
+}
+
+void read_file(const YamlNode& item, CollectorOptions& collector) {
+    for (const char* key : {"rotate", "checksum"}) {
+        if (const auto node = item.find(key); node && collector.transport != TransportKind::file) {
+            throw node->error("only collectors at file:// have this key");
+        }
+    }
+    when(item, "rotate", [&](const YamlNode& node) { read_rotation(node, collector.file); });
+    when(item, "checksum", [&](const YamlNode& node) { collector.file.checksum = node.as_bool(); });
+}
+
 } // namespace
 
 CollectorOptions read_collector(const YamlNode& item) {
     if (!item.is_map()) {
         return parse_collector_url(item.as_string());
     }
-    item.check_keys({"url", "tls", "source", "device", "dscp", "hop_limit", "sctp"});
+    item.check_keys(
+        {"url", "tls", "source", "device", "dscp", "hop_limit", "sctp", "rotate", "checksum"});
     CollectorOptions collector = parse_collector_url(item.at("url").as_string());
     when(item, "tls", [&](const YamlNode& tls) { read_tls(tls, collector); });
     read_socket(item, collector);
     when(item, "sctp", [&](const YamlNode& sctp) { read_sctp(sctp, collector); });
+    read_file(item, collector);
     return collector;
 }
 

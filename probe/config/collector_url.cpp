@@ -9,15 +9,19 @@
 #include <string_view>
 
 #include "encoder/nearest_name.hpp"
+#include "probe/exporting/file_name_pattern.hpp"
 
 namespace probe {
 namespace {
 
 constexpr std::uint16_t kTlsPort = 4740; // RFC 7011 section 10.1
 
+constexpr std::uint16_t kNetflowPort = 2055; // nobody's by IANA, most collectors' default
+
 constexpr std::string_view kForms =
     "udp://HOST:PORT, tcp://HOST:PORT, sctp://HOST:PORT, tls://HOST:PORT, dtls://HOST:PORT, "
-    "file:///PATH, json:PATH, table:PATH, or a path ending in .ipfix or .json";
+    "netflow9://HOST:PORT, netflow5://HOST:PORT, file:///PATH, json:PATH, table:PATH, or a path "
+    "ending in .ipfix, .ipfix.gz or .json";
 
 [[noreturn]] void refuse(const std::string& written, const std::string& why) {
     throw std::invalid_argument(fmt::format("'{}': {}", written, why));
@@ -80,15 +84,17 @@ void parse_file(CollectorOptions& options, std::string_view rest) {
         refuse(options.url, "the file's name is missing; write file:///var/lib/flows.ipfix");
     }
     options.path = rest;
+    const FileNamePattern checked(options.path); // throws for a time that cannot be written
 }
 
 TransportKind kind_of_scheme(const std::string& written, std::string_view scheme) {
-    // in the order of TransportKind
-    constexpr std::array<std::string_view, 8> kSchemes = {"udp",  "dtls", "tcp",  "tls",
-                                                          "sctp", "file", "json", "table"};
+    // in the order of TransportKind; NetFlow goes over UDP
+    constexpr std::array<std::string_view, 10> kSchemes = {
+        "udp", "dtls", "tcp", "tls", "sctp", "file", "json", "table", "netflow9", "netflow5"};
+    constexpr std::size_t kFirstNetflow = 8;
     for (std::size_t i = 0; i < kSchemes.size(); ++i) {
         if (scheme == kSchemes[i]) {
-            return static_cast<TransportKind>(i);
+            return i < kFirstNetflow ? static_cast<TransportKind>(i) : TransportKind::udp;
         }
     }
     refuse(written, fmt::format("records cannot be sent by '{}'; did you mean '{}'? Known are {}",
@@ -115,7 +121,12 @@ CollectorOptions parse_collector_url(const std::string& written) {
     if (const std::size_t colon = text.find(':');
         colon != std::string_view::npos && text.find('/') >= colon) {
         const std::string_view rest = text.substr(colon + 1);
-        options.transport = kind_of_scheme(written, text.substr(0, colon));
+        const std::string_view scheme = text.substr(0, colon);
+        options.transport = kind_of_scheme(written, scheme);
+        if (scheme == "netflow9" || scheme == "netflow5") {
+            options.format = scheme == "netflow9" ? ExportFormat::netflow9 : ExportFormat::netflow5;
+            options.port = kNetflowPort;
+        }
         switch (options.transport) {
             case TransportKind::udp:
             case TransportKind::dtls:
@@ -123,8 +134,8 @@ CollectorOptions parse_collector_url(const std::string& written) {
             case TransportKind::tls:
             case TransportKind::sctp:
                 if (!rest.starts_with("//")) {
-                    refuse(written, fmt::format("two slashes are missing; write {}://{}",
-                                                text.substr(0, colon), rest));
+                    refuse(written,
+                           fmt::format("two slashes are missing; write {}://{}", scheme, rest));
                 }
                 if (has_certificates(options.transport)) {
                     options.port = kTlsPort;
@@ -140,8 +151,10 @@ CollectorOptions parse_collector_url(const std::string& written) {
         }
         return finish(options.transport, rest.empty() ? "-" : rest);
     }
-    if (text.ends_with(".ipfix")) {
-        return finish(TransportKind::file, text);
+    if (text.ends_with(".ipfix") || text.ends_with(".ipfix.gz")) {
+        options.transport = TransportKind::file;
+        parse_file(options, text);
+        return options;
     }
     if (text.ends_with(".json") || text.ends_with(".jsonl")) {
         return finish(TransportKind::json, text);

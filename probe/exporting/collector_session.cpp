@@ -43,8 +43,7 @@ CollectorSession::CollectorSession(CollectorOptions collector, const ExportOptio
       pace_(options.udp_octets_per_ms_max),
       backlog_(options.queue_octets),
       sequence_(first_sequence),
-      builder_(domain_id, static_cast<std::uint16_t>(ipfix::kMessageOctetsMax),
-               options.set_padding) {}
+      builder_(collector_, domain_id, templates, options.set_padding) {}
 
 void CollectorSession::append(std::size_t template_index, Bytes data_record, RecordWeight weight,
                               TimeNs now) noexcept {
@@ -56,6 +55,9 @@ void CollectorSession::append(std::size_t template_index, Bytes data_record, Rec
     };
     if (closed_) return refuse(LossReason::shutdown);
     if (data_record.size() > ipfix::kRecordOctetsMax) return refuse(LossReason::record_too_large);
+    if (!builder_.carries(announcements_[template_index])) {
+        return refuse(LossReason::not_representable);
+    }
     QueuedRecord record;
     record.queued_at = now;
     record.weight = weight;
@@ -152,19 +154,19 @@ bool CollectorSession::message_due(TimeNs now) const noexcept {
 }
 
 void CollectorSession::pack_message(TimeNs now) noexcept {
-    builder_.reset();
-    builder_.limit(transport_->max_message_octets());
+    export_time_s_ = std::max(export_time_s_, export_time_of(now));
+    builder_.begin(transport_->max_message_octets(), export_time_s_);
     message_records_ = {};
     announcements_.begin_message(now, !transport_->reliable());
     options_.begin_message();
     announcements_.pack(builder_, now);
-    if (announcements_.all_packed() && !trying_) {
+    // Where there are no templates to try a path with, records are the trial.
+    if (announcements_.all_packed() && (!trying_ || !builder_.has_templates())) {
         options_.pack(builder_, announcements_, ledger_);
         if (options_.all_packed()) pack_records(now);
     }
     if (builder_.empty()) return;
-    export_time_s_ = std::max(export_time_s_, export_time_of(now));
-    message_ = builder_.finish(export_time_s_, sequence_);
+    message_ = builder_.finish(sequence_);
 }
 
 // A record that fits no message is given up when it is the oldest, so that what the message holds
@@ -216,7 +218,7 @@ bool CollectorSession::send_message(TimeNs now) noexcept {
 void CollectorSession::message_left(TimeNs now) noexcept {
     const auto octets = static_cast<std::uint32_t>(message_.size());
     if (!transport_->reliable()) pace_.message_left(octets, backlog_, now);
-    sequence_ += builder_.data_records(); // modulo 2^32, as RFC 7011 section 3.1 has it
+    sequence_ += builder_.sequence_step(); // modulo 2^32, as RFC 7011 section 3.1 has it
     ledger_.queued.subtract(message_records_);
     ledger_.sent.add(message_records_);
     ledger_.messages_sent += 1;

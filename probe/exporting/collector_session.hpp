@@ -35,8 +35,8 @@
 #include <span>
 #include <string>
 
-#include "encoder/message_builder.hpp"
 #include "encoder/template_record.hpp"
+#include "probe/exporting/export_message.hpp"
 #include "probe/exporting/export_options.hpp"
 #include "probe/exporting/options_cycle.hpp"
 #include "probe/exporting/record_backlog.hpp"
@@ -117,7 +117,7 @@ class CollectorSession final : public RecordSink {
     bool trying_ = false;  ///< the next message shows whether the path works again
 
     // The message at hand:
-    ipfix::MessageBuilder builder_;
+    ExportMessage builder_;
     Bytes message_; ///< packed and not yet gone; empty: none
     RecordTally message_records_;
 

@@ -13,6 +13,9 @@
 
 namespace probe {
 
+/// What messages look like. NetFlow goes over UDP alone.
+enum class ExportFormat : std::uint8_t { ipfix, netflow9, netflow5 };
+
 enum class TransportKind : std::uint8_t { udp, dtls, tcp, tls, sctp, file, json, table };
 
 /// Whether it leads to a collector on the network (and not to a file or terminal).
@@ -50,8 +53,17 @@ struct SctpOptions {
     bool stream_per_template = false; ///< RFC 6526: its own sequence numbers, no waiting for others
 };
 
+/// Of a collector that is a file, or files that follow one another.
+struct FileOptions {
+    TimeNs rotate_every = 0;         ///< a new file at multiples of this in UTC; 0: never
+    std::uint64_t rotate_octets = 0; ///< no file larger than this; 0: any size
+    std::uint32_t keep = 0;          ///< complete files that stay; 0: all
+    bool checksum = false;           ///< messageMD5Checksum in every message
+};
+
 /// One collector, from a URL: udp://192.0.2.7:4739, tcp://[2001:db8::7], tls://collector.example,
-/// dtls://, sctp://, file:///var/lib/x.ipfix, json:- or json:path, table:-
+/// dtls://, sctp://, netflow9://, netflow5://, file:///var/lib/x.ipfix, json:- or json:path,
+/// table:-
 struct CollectorOptions {
     std::string url; ///< as the operator wrote it; names the collector in every message
     TransportKind transport = TransportKind::udp;
@@ -61,6 +73,8 @@ struct CollectorOptions {
     SocketOptions socket = {};
     SctpOptions sctp = {};
     std::string path; ///< file, json, table: "-" is standard output
+    FileOptions file{};
+    ExportFormat format = ExportFormat::ipfix;
 };
 
 struct ExportOptions {

@@ -9,6 +9,7 @@
 #include "probe/exporting/collector_session.hpp"
 #include "probe/exporting/dtls_transport.hpp"
 #include "probe/exporting/file_transport.hpp"
+#include "probe/exporting/netflow_messages.hpp"
 #include "probe/exporting/tcp_transport.hpp"
 #include "probe/exporting/text_sink.hpp"
 #include "probe/exporting/tls_socket_calls.hpp"
@@ -43,12 +44,26 @@ std::unique_ptr<Transport> open_transport(const CollectorOptions& collector,
         case TransportKind::sctp:
             throw std::runtime_error("'" + name + "': not in this version yet");
         case TransportKind::file:
-            return std::make_unique<FileTransport>(name, collector.path, std::move(log));
+            return std::make_unique<FileTransport>(name, collector.path, collector.file,
+                                                   std::move(log));
         case TransportKind::json:
         case TransportKind::table:
             break;
     }
     return nullptr;
+}
+
+/// Throws std::invalid_argument for what the format cannot carry at all.
+void tell_what_is_left_out(const CollectorOptions& collector,
+                           std::span<const ipfix::TemplateRecord> templates, const LogLine& log) {
+    const auto netflow = make_netflow_messages(collector.format, 0, templates);
+    if (netflow == nullptr || !log) return;
+    for (const ipfix::TemplateRecord& record : templates) {
+        if (netflow->carries(record)) continue;
+        log("collector " + collector.url +
+            ": NetFlow v5 carries IPv4 alone; records of template '" + record.name() +
+            "' are not sent and counted (not_representable)");
+    }
 }
 
 } // namespace
@@ -58,10 +73,12 @@ std::unique_ptr<RecordSink> open_sink(const CollectorOptions& collector,
                                       std::span<const ipfix::TemplateRecord> templates,
                                       OptionsRecords* options_records, LogLine log,
                                       std::uint64_t seed) {
+    tell_what_is_left_out(collector, templates, log);
     auto transport = open_transport(collector, options, std::move(log), seed);
     if (transport == nullptr) {
         return std::make_unique<TextSink>(collector, options, templates, terminal_columns());
     }
+    if (collector.format != ExportFormat::ipfix) options_records = nullptr;
     return std::make_unique<CollectorSession>(collector, options, domain_id, templates,
                                               std::move(transport), options_records);
 }

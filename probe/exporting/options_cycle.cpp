@@ -22,7 +22,7 @@ void OptionsCycle::begin_message() noexcept {
     packed_ = 0;
 }
 
-void OptionsCycle::pack(ipfix::MessageBuilder& message, const TemplateAnnouncements& announcements,
+void OptionsCycle::pack(ExportMessage& message, const TemplateAnnouncements& announcements,
                         SessionLedger& ledger) noexcept {
     for (; packed_next_ < count_; ++packed_next_) {
         const OptionsRecords::Encoded record = records_->encode(packed_next_, ledger);

@@ -9,7 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "encoder/message_builder.hpp"
+#include "probe/exporting/export_message.hpp"
 #include "probe/exporting/options_records.hpp"
 #include "probe/exporting/template_announcements.hpp"
 
@@ -36,7 +36,7 @@ class OptionsCycle {
 
     void begin_message() noexcept;
     /// Appends what is due and fits; what fits no message is counted in the ledger.
-    void pack(ipfix::MessageBuilder& message, const TemplateAnnouncements& announcements,
+    void pack(ExportMessage& message, const TemplateAnnouncements& announcements,
               SessionLedger& ledger) noexcept;
     /// Nothing is due behind what the message at hand holds: flow records may follow.
     [[nodiscard]] bool all_packed() const noexcept { return packed_next_ == count_; }

@@ -51,13 +51,15 @@ enum class LossReason : std::uint8_t {
     template_too_large, ///< its template does not fit a message of the path's size
     connection_lost,    ///< TCP, SCTP: sent, not acknowledged when the connection broke
     abandoned,          ///< SCTP: sent, not acknowledged within its lifetime (RFC 3758)
+    not_representable,  ///< NetFlow v5: not of IPv4
     shutdown,           ///< queued or not acknowledged when the shutdown deadline passed
     count_
 };
 inline constexpr std::size_t kLossReasons = static_cast<std::size_t>(LossReason::count_);
 inline constexpr std::array<std::string_view, kLossReasons> kLossReasonNames = {
-    "queue_full",         "not_connected",   "send_error", "record_too_large",
-    "template_too_large", "connection_lost", "abandoned",  "shutdown",
+    "queue_full",       "not_connected",      "send_error",
+    "record_too_large", "template_too_large", "connection_lost",
+    "abandoned",        "not_representable",  "shutdown",
 };
 
 /// What the kernel answered instead of taking a message. None of these loses a record by itself.

@@ -34,8 +34,12 @@ void TemplateAnnouncements::begin_message(TimeNs now, bool refresh) noexcept {
     packed_ = 0;
 }
 
-void TemplateAnnouncements::pack(ipfix::MessageBuilder& message, TimeNs now) noexcept {
+void TemplateAnnouncements::pack(ExportMessage& message, TimeNs now) noexcept {
     if (!due()) return;
+    if (!message.has_templates()) {
+        announced_.assign(templates_.size(), true);
+        packed_next_ = templates_.size();
+    }
     for (; packed_next_ < templates_.size(); ++packed_next_) {
         const auto verdict = message.append_template(*templates_[packed_next_]);
         if (verdict == ipfix::AppendVerdict::message_full) return;

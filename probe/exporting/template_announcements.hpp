@@ -14,8 +14,8 @@
 #include <span>
 #include <vector>
 
-#include "encoder/message_builder.hpp"
 #include "encoder/template_record.hpp"
+#include "probe/exporting/export_message.hpp"
 #include "probe/packet/packet_batch.hpp"
 
 namespace probe {
@@ -43,7 +43,7 @@ class TemplateAnnouncements {
     /// A message begins. Where `refresh`, what refresh_due says becomes due.
     void begin_message(TimeNs now, bool refresh) noexcept;
     /// Appends what is due and fits. One that fits no message stays unannounced.
-    void pack(ipfix::MessageBuilder& message, TimeNs now) noexcept;
+    void pack(ExportMessage& message, TimeNs now) noexcept;
     /// Nothing is due behind what the message at hand holds: records may follow.
     [[nodiscard]] bool all_packed() const noexcept {
         return packed_next_ == templates_.size() && copies_due_ == 1;
