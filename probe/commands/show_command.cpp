@@ -26,6 +26,14 @@ void write_out(std::string& text) {
     text.clear();
 }
 
+/// 5 or 9 when a message of NetFlow is next, else 0.
+unsigned netflow_version(std::span<const std::uint8_t> octets) {
+    if (octets.size() < 2 || octets[0] != 0) {
+        return 0;
+    }
+    return octets[1] == 5 || octets[1] == 9 ? octets[1] : 0;
+}
+
 /// False when the gzip stream or a message's checksum is damaged.
 bool told_damage(const std::string& path, const IpfixFile& file) {
     if (!file.complaint.empty()) {
@@ -67,6 +75,17 @@ bool show(const std::string& path, bool json) {
     }
     (void)std::fflush(stdout);
     bool whole = told_damage(path, read);
+    if (reader.unknown_sets() != 0) {
+        tell_operator(
+            fmt::format("{}: {} data sets have no template before them in this file; "
+                        "their records cannot be shown",
+                        path, reader.unknown_sets()));
+    }
+    if (const unsigned version = netflow_version(octets); version != 0) {
+        tell_operator(fmt::format("{}: octet {}: this is NetFlow v{}; show reads IPFIX", path,
+                                  file.size() - octets.size(), version));
+        return false;
+    }
     if (verdict != ipfix::ReadVerdict::read) {
         tell_operator(fmt::format("{}: octet {}: {}", path, file.size() - octets.size(),
                                   ipfix::verdict_text(verdict)));
