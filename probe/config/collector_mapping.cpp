@@ -84,11 +84,9 @@ void read_sctp(const YamlNode& sctp, CollectorOptions& collector) {
     if (collector.transport != TransportKind::sctp) {
         throw sctp.error("only collectors at sctp:// have this key");
     }
-    sctp.check_keys({"encapsulation", "lifetime", "stream_per_template"});
+    sctp.check_keys({"encapsulation", "lifetime"});
     take_uint(sctp, "encapsulation", collector.sctp.encapsulation, 1);
     take_duration(sctp, "lifetime", collector.sctp.lifetime, kLifetimeLimits, true);
-    when(sctp, "stream_per_template",
-         [&](const YamlNode& node) { collector.sctp.stream_per_template = node.as_bool(); });
 }
 
 void read_rotation(const YamlNode& node, FileOptions& file) {

@@ -42,7 +42,8 @@ void add_metering_options(CLI::App& app, CommandLine& line) {
     app.add_option(
            "-o,--output", line.outputs,
            "Where records go, instead of the configuration's collectors; may be repeated: table, "
-           "json (standard output), PATH.ipfix, PATH.json, udp://HOST:PORT, tcp://HOST:PORT")
+           "json (standard output), PATH.ipfix, PATH.json, udp://HOST:PORT, and tcp://, sctp://, "
+           "tls://, dtls://")
         ->type_name("OUT")
         ->allow_extra_args(false);
     app.add_option(

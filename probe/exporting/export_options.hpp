@@ -50,7 +50,6 @@ struct SctpOptions {
     /// A message without templates that is not acknowledged after this is given up and counted
     /// (RFC 3758); kNever: never.
     TimeNs lifetime = kNever;
-    bool stream_per_template = false; ///< RFC 6526: its own sequence numbers, no waiting for others
 };
 
 /// Of a collector that is a file, or files that follow one another.

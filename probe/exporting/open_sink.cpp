@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "probe/exporting/open_sink.hpp"
 
-#include <stdexcept>
 #include <string>
 #include <utility>
 
@@ -9,14 +8,30 @@
 #include "probe/exporting/collector_session.hpp"
 #include "probe/exporting/dtls_transport.hpp"
 #include "probe/exporting/file_transport.hpp"
+#include "probe/exporting/kernel_sctp.hpp"
 #include "probe/exporting/netflow_messages.hpp"
+#include "probe/exporting/sctp_transport.hpp"
 #include "probe/exporting/tcp_transport.hpp"
 #include "probe/exporting/text_sink.hpp"
 #include "probe/exporting/tls_socket_calls.hpp"
 #include "probe/exporting/udp_transport.hpp"
+#include "probe/exporting/userspace_sctp.hpp"
 
 namespace probe {
 namespace {
+
+/// The kernel's SCTP where it has it; in UDP, and where it has not, libusrsctp's.
+std::unique_ptr<SctpAssociation> make_association(const CollectorOptions& collector,
+                                                  SctpTimes times,
+                                                  const std::shared_ptr<SocketCalls>& calls) {
+    if (collector.sctp.encapsulation == 0 && KernelSctp::available()) {
+        return std::make_unique<KernelSctp>(collector.host, collector.port, times, calls);
+    }
+    const UserspaceSctp::Peer peer{.host = collector.host,
+                                   .port = collector.port,
+                                   .encapsulation = collector.sctp.encapsulation};
+    return std::make_unique<UserspaceSctp>(peer, times, calls);
+}
 
 std::unique_ptr<Transport> open_transport(const CollectorOptions& collector,
                                           const ExportOptions& options, LogLine log,
@@ -42,7 +57,9 @@ std::unique_ptr<Transport> open_transport(const CollectorOptions& collector,
             return std::make_unique<DtlsTransport>(collector, options.udp_payload, times,
                                                    std::move(log), calls);
         case TransportKind::sctp:
-            throw std::runtime_error("'" + name + "': not in this version yet");
+            return std::make_unique<SctpTransport>(
+                name, make_association(collector, SctpTimes(options.peer_timeout), calls),
+                collector.sctp.lifetime, times, std::move(log));
         case TransportKind::file:
             return std::make_unique<FileTransport>(name, collector.path, collector.file,
                                                    std::move(log));

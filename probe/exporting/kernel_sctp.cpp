@@ -1,0 +1,226 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "probe/exporting/kernel_sctp.hpp"
+
+#include <linux/sctp.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+namespace probe {
+namespace {
+
+constexpr TimeNs kLookInterval = 10 * kNsPerMs;
+
+/// An option whose value is a structure.
+template <typename Value>
+int set(int fd, int option, const Value& value) noexcept {
+    return ::setsockopt(fd, IPPROTO_SCTP, option, &value, sizeof value) < 0 ? -errno : 0;
+}
+
+int subscribe(int fd, std::uint16_t type) noexcept {
+    sctp_event event{};
+    event.se_assoc_id = SCTP_FUTURE_ASSOC; // a one-to-one socket has but one
+    event.se_type = type;
+    event.se_on = 1;
+    return set(fd, SCTP_EVENT, event);
+}
+
+template <typename Notification>
+Notification as(std::span<const std::uint8_t> octets) noexcept {
+    Notification notification{};
+    std::memcpy(&notification, octets.data(), std::min(sizeof notification, octets.size()));
+    return notification;
+}
+
+} // namespace
+
+KernelSctp::KernelSctp(const std::string& host, std::uint16_t port, SctpTimes times,
+                       std::shared_ptr<SocketCalls> calls)
+    : calls_(std::move(calls)), addresses_(resolve(host, port, calls_->family())), times_(times) {}
+
+KernelSctp::~KernelSctp() {
+    close();
+}
+
+bool KernelSctp::available() noexcept {
+    const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, IPPROTO_SCTP);
+    if (fd >= 0) ::close(fd);
+    return fd >= 0;
+}
+
+TimeNs KernelSctp::look_interval() const noexcept {
+    return kLookInterval;
+}
+
+int KernelSctp::open(TimeNs /*now*/) noexcept {
+    close();
+    const SocketAddress& address = addresses_[address_];
+    address_ = (address_ + 1) % addresses_.size();
+    fd_ = calls_->open(address.storage.ss_family, SOCK_STREAM, IPPROTO_SCTP);
+    if (fd_ < 0) return fd_;
+    int error = set_up(fd_);
+    if (error == 0) error = calls_->connect(fd_, address);
+    if (error < 0 && error != -EINPROGRESS) {
+        close();
+        return error;
+    }
+    connecting_ = true;
+    over_ = false;
+    return 0;
+}
+
+int KernelSctp::set_up(int fd) noexcept {
+    for (const int type :
+         {SCTP_ASSOC_CHANGE, SCTP_SEND_FAILED_EVENT, SCTP_SENDER_DRY_EVENT, SCTP_SHUTDOWN_EVENT}) {
+        if (const int error = subscribe(fd, static_cast<std::uint16_t>(type)); error < 0) {
+            return error;
+        }
+    }
+    sctp_rtoinfo rto{};
+    rto.srto_initial = times_.rto_initial_ms;
+    rto.srto_max = times_.rto_max_ms;
+    rto.srto_min = times_.rto_min_ms;
+    sctp_assocparams association{};
+    association.sasoc_asocmaxrxt = times_.retransmissions_max;
+    sctp_paddrparams path{};
+    path.spp_hbinterval = times_.heartbeat_ms;
+    path.spp_pathmaxrxt = times_.retransmissions_max;
+    path.spp_flags = SPP_HB_ENABLE;
+    int error = set(fd, SCTP_RTOINFO, rto);
+    if (error == 0) error = set(fd, SCTP_ASSOCINFO, association);
+    if (error == 0) error = set(fd, SCTP_PEER_ADDR_PARAMS, path);
+    if (error == 0) error = set(fd, SCTP_NODELAY, 1); // messages have waited by themselves
+    return error;
+}
+
+SctpEvent KernelSctp::next_event() noexcept {
+    if (fd_ < 0 || over_) return {};
+    if (connecting_) {
+        if (calls_->writable(fd_) <= 0) return {};
+        connecting_ = false;
+        int error = 0;
+        if (calls_->get_option(fd_, SOL_SOCKET, SO_ERROR, error) < 0) error = EIO;
+        if (error != 0) {
+            over_ = true;
+            return {.kind = SctpEvent::Kind::lost, .error = error, .context = 0};
+        }
+    }
+    iovec whole{notification_.data(), notification_.size()};
+    msghdr header{};
+    header.msg_iov = &whole;
+    header.msg_iovlen = 1;
+    // A collector sends no messages: what is no notification is read and forgotten.
+    while (true) {
+        const ssize_t octets = ::recvmsg(fd_, &header, MSG_DONTWAIT);
+        if (octets < 0 && errno == EINTR) continue;
+        if (octets < 0 && errno == EAGAIN) return {};
+        if (octets <= 0) {
+            over_ = true;
+            return {.kind = SctpEvent::Kind::lost, .error = octets < 0 ? errno : 0, .context = 0};
+        }
+        if ((header.msg_flags & MSG_NOTIFICATION) == 0) continue;
+        const SctpEvent event = read_notification(static_cast<std::size_t>(octets));
+        if (event.kind != SctpEvent::Kind::none) return event;
+    }
+}
+
+SctpEvent KernelSctp::read_notification(std::size_t octets) noexcept {
+    const std::span<const std::uint8_t> seen(notification_.data(), octets);
+    const auto kind = [](SctpEvent::Kind is, int error = 0) {
+        return SctpEvent{.kind = is, .error = error, .context = 0};
+    };
+    switch (as<sctp_assoc_change>(seen).sac_type) {
+        case SCTP_SENDER_DRY_EVENT:
+            return kind(SctpEvent::Kind::dry);
+        case SCTP_SHUTDOWN_EVENT:
+            return kind(SctpEvent::Kind::peer_closes);
+        case SCTP_SEND_FAILED_EVENT:
+            return {.kind = SctpEvent::Kind::message_failed,
+                    .error = 0,
+                    .context = as<sctp_send_failed_event>(seen).ssfe_info.snd_context};
+        case SCTP_ASSOC_CHANGE:
+            break;
+        default:
+            return {};
+    }
+    switch (as<sctp_assoc_change>(seen).sac_state) {
+        case SCTP_COMM_UP:
+            return kind(SctpEvent::Kind::up);
+        case SCTP_RESTART:
+            return kind(SctpEvent::Kind::restarted);
+        case SCTP_SHUTDOWN_COMP: // what failed is told after it, and then the end of the stream
+            return {};
+        case SCTP_CANT_STR_ASSOC:
+            return kind(SctpEvent::Kind::lost, ECONNREFUSED);
+        default: // SCTP_COMM_LOST: the same
+            return {};
+    }
+}
+
+int KernelSctp::send_with_flags(const SctpMessage& message, unsigned flags) noexcept {
+    alignas(cmsghdr)
+        std::array<std::uint8_t, CMSG_SPACE(sizeof(sctp_sndinfo)) + CMSG_SPACE(sizeof(sctp_prinfo))>
+            control{};
+    // iovec and sendmsg do not write to what they send
+    iovec whole{const_cast<std::uint8_t*>(message.octets.data()), message.octets.size()};
+    msghdr header{};
+    header.msg_iov = &whole;
+    header.msg_iovlen = 1;
+    header.msg_control = control.data();
+    header.msg_controllen = CMSG_SPACE(sizeof(sctp_sndinfo));
+    sctp_sndinfo info{};
+    info.snd_sid = message.stream;
+    info.snd_flags = static_cast<std::uint16_t>(flags);
+    info.snd_context = message.context;
+    cmsghdr* part = CMSG_FIRSTHDR(&header);
+    part->cmsg_level = IPPROTO_SCTP;
+    part->cmsg_type = SCTP_SNDINFO;
+    part->cmsg_len = CMSG_LEN(sizeof info);
+    std::memcpy(CMSG_DATA(part), &info, sizeof info);
+    if (message.lifetime_ms != 0) {
+        sctp_prinfo reliability{};
+        reliability.pr_policy = SCTP_PR_SCTP_TTL;
+        reliability.pr_value = message.lifetime_ms;
+        header.msg_controllen = control.size();
+        part = CMSG_NXTHDR(&header, part);
+        part->cmsg_level = IPPROTO_SCTP;
+        part->cmsg_type = SCTP_PRINFO;
+        part->cmsg_len = CMSG_LEN(sizeof reliability);
+        std::memcpy(CMSG_DATA(part), &reliability, sizeof reliability);
+    }
+    return ::sendmsg(fd_, &header, MSG_NOSIGNAL | MSG_DONTWAIT) < 0 ? -errno : 0;
+}
+
+int KernelSctp::send(const SctpMessage& message) noexcept {
+    return send_with_flags(message, 0);
+}
+
+void KernelSctp::ask_dry() noexcept {
+    static_cast<void>(subscribe(fd_, SCTP_SENDER_DRY_EVENT));
+}
+
+std::size_t KernelSctp::packet_octets() noexcept {
+    sctp_status status{};
+    socklen_t length = sizeof status;
+    if (::getsockopt(fd_, IPPROTO_SCTP, SCTP_STATUS, &status, &length) < 0) return 0;
+    return status.sstat_fragmentation_point;
+}
+
+void KernelSctp::shut_down() noexcept {
+    ::shutdown(fd_, SHUT_WR);
+}
+
+void KernelSctp::abort() noexcept {
+    if (fd_ >= 0 && !over_) static_cast<void>(send_with_flags({}, SCTP_ABORT));
+}
+
+void KernelSctp::close() noexcept {
+    if (fd_ >= 0) calls_->close(fd_);
+    fd_ = -1;
+}
+
+} // namespace probe

@@ -1,0 +1,366 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "probe/exporting/userspace_sctp.hpp"
+
+#include <usrsctp.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <stdexcept>
+#include <utility>
+#include <vector>
+
+namespace probe {
+namespace {
+
+constexpr TimeNs kLookInterval = kNsPerMs;
+constexpr TimeNs kTick = 10 * kNsPerMs; ///< of the library's timers
+constexpr int kPacketsPerStep = 256;
+constexpr int kSendBufferOctets = 512 * 1024;
+constexpr std::size_t kPortsOctets = 4;   ///< a packet begins with source and destination port
+constexpr std::size_t kHeaderOctets = 12; ///< SCTP's own, which the library does not count
+constexpr std::size_t kPathMtuMin = 512;  ///< the library takes no less
+
+/// The library's one state: who sends for which address, and how late its timers are. It keeps an
+/// association for a while after its socket was closed, so addresses are numbers, not objects.
+class Stack {
+  public:
+    static Stack& get() noexcept {
+        static Stack stack;
+        return stack;
+    }
+
+    void* add(UserspaceSctp* association) {
+        ++numbers_;
+        void* id = reinterpret_cast<void*>(numbers_); // never dereferenced
+        associations_.emplace_back(id, association);
+        usrsctp_register_address(id);
+        return id;
+    }
+    void remove(void* id) noexcept {
+        usrsctp_deregister_address(id);
+        std::erase_if(associations_, [id](const auto& one) { return one.first == id; });
+    }
+    void advance(TimeNs now) noexcept {
+        if (now < advanced_to_) advanced_to_ = now; // another clock: a test's
+        if (now < advanced_to_ + kTick) return;
+        constexpr TimeNs kAtOnce = kNsPerSecond; // the first time, and after a pause
+        const TimeNs passed = std::min(now - advanced_to_, kAtOnce);
+        advanced_to_ = now;
+        usrsctp_handle_timers(static_cast<std::uint32_t>(passed / kNsPerMs));
+    }
+
+  private:
+    Stack() {
+        usrsctp_init_nothreads(0, &Stack::output, nullptr);
+        usrsctp_sysctl_set_sctp_ecn_enable(0); // the marks of the packets are not seen here
+        usrsctp_sysctl_set_sctp_asconf_enable(0);
+        usrsctp_sysctl_set_sctp_auth_enable(0);
+    }
+
+    static int output(void* id, void* packet, std::size_t octets, std::uint8_t /*tos*/,
+                      std::uint8_t /*dont_fragment*/) {
+        for (const auto& [known, association] : get().associations_) {
+            if (known != id) continue;
+            association->send_packet({static_cast<const std::uint8_t*>(packet), octets});
+            return 0;
+        }
+        return ENETDOWN;
+    }
+
+    std::vector<std::pair<void*, UserspaceSctp*>> associations_;
+    std::uintptr_t numbers_ = 0;
+    TimeNs advanced_to_ = 0;
+};
+
+template <typename Value>
+int set(struct ::socket* socket, int option, const Value& value) noexcept {
+    return usrsctp_setsockopt(socket, IPPROTO_SCTP, option, &value, sizeof value) < 0 ? -errno : 0;
+}
+
+int subscribe(struct ::socket* socket, std::uint16_t type) noexcept {
+    sctp_event event{};
+    event.se_assoc_id = SCTP_FUTURE_ASSOC; // a one-to-one socket has but one
+    event.se_type = type;
+    event.se_on = 1;
+    return set(socket, SCTP_EVENT, event);
+}
+
+sockaddr_conn address_of(void* id, std::uint16_t port) noexcept {
+    sockaddr_conn address{};
+    address.sconn_family = AF_CONN;
+    address.sconn_port = htons(port);
+    address.sconn_addr = id;
+    return address;
+}
+
+sockaddr* as_sockaddr(sockaddr_conn& address) noexcept {
+    void* octets = &address; // the one pointer type of the sockets interface
+    return static_cast<sockaddr*>(octets);
+}
+
+template <typename Notification>
+Notification as(std::span<const std::uint8_t> octets) noexcept {
+    Notification notification{};
+    std::memcpy(&notification, octets.data(), std::min(sizeof notification, octets.size()));
+    return notification;
+}
+
+/// What a raw IPv4 socket receives begins with the IP header.
+Bytes without_ip_header(Bytes packet) noexcept {
+    constexpr std::size_t kWordOctets = 4;
+    const std::size_t header = packet.empty() ? 0 : (packet[0] & 0x0FU) * kWordOctets;
+    return packet.subspan(std::min(header, packet.size()));
+}
+
+} // namespace
+
+UserspaceSctp::UserspaceSctp(const Peer& peer, SctpTimes times, std::shared_ptr<SocketCalls> calls)
+    : datagrams_(
+          peer.encapsulation != 0 ? DatagramSocket::Carrier::udp : DatagramSocket::Carrier::ip,
+          peer.host, peer.encapsulation, 0, std::move(calls)),
+      port_(peer.port),
+      encapsulated_(peer.encapsulation != 0),
+      times_(times) {
+    if (const int error = encapsulated_ ? 0 : datagrams_.open(); error == -EPERM) {
+        throw std::runtime_error(
+            "this kernel has no SCTP, and SCTP on IP by the program itself needs root "
+            "(CAP_NET_RAW): load the module sctp, or write {url: \"sctp://" +
+            peer.host + "\", sctp: {encapsulation: 9899}} for SCTP in UDP");
+    }
+    datagrams_.close();
+    id_ = Stack::get().add(this);
+}
+
+UserspaceSctp::~UserspaceSctp() {
+    close();
+    Stack::get().remove(id_);
+}
+
+const char* UserspaceSctp::description() const noexcept {
+    return encapsulated_ ? "libusrsctp, in UDP" : "libusrsctp";
+}
+
+TimeNs UserspaceSctp::look_interval() const noexcept {
+    return kLookInterval;
+}
+
+int UserspaceSctp::open(TimeNs now) noexcept {
+    close();
+    if (const int error = datagrams_.open(); error < 0) return error;
+    Stack::get().advance(now);
+    over_ = ending_ = shrank_ = false;
+    ending_error_ = 0;
+    socket_ = usrsctp_socket(AF_CONN, SOCK_STREAM, IPPROTO_SCTP, nullptr, nullptr, 0, nullptr);
+    int error = socket_ == nullptr ? -errno : set_up();
+    if (error == 0) {
+        sockaddr_conn own = address_of(id_, 0);
+        if (usrsctp_bind(socket_, as_sockaddr(own), sizeof own) < 0) error = -errno;
+    }
+    if (error == 0) {
+        sockaddr_conn theirs = address_of(id_, port_);
+        if (usrsctp_connect(socket_, as_sockaddr(theirs), sizeof theirs) < 0 &&
+            errno != EINPROGRESS) {
+            error = -errno;
+        }
+    }
+    if (error < 0) close();
+    return error;
+}
+
+int UserspaceSctp::set_up() noexcept {
+    if (usrsctp_set_non_blocking(socket_, 1) < 0) return -errno;
+    for (const int type :
+         {SCTP_ASSOC_CHANGE, SCTP_SEND_FAILED_EVENT, SCTP_SENDER_DRY_EVENT, SCTP_SHUTDOWN_EVENT}) {
+        if (const int error = subscribe(socket_, static_cast<std::uint16_t>(type)); error < 0) {
+            return error;
+        }
+    }
+    // close() then ends what shut_down() did not
+    const linger at_once{.l_onoff = 1, .l_linger = 0};
+    if (usrsctp_setsockopt(socket_, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once) < 0) {
+        return -errno;
+    }
+    const int buffer = kSendBufferOctets;
+    if (usrsctp_setsockopt(socket_, SOL_SOCKET, SO_SNDBUF, &buffer, sizeof buffer) < 0) {
+        return -errno;
+    }
+    sctp_rtoinfo rto{};
+    rto.srto_initial = times_.rto_initial_ms;
+    rto.srto_max = times_.rto_max_ms;
+    rto.srto_min = times_.rto_min_ms;
+    sctp_assocparams association{};
+    association.sasoc_asocmaxrxt = times_.retransmissions_max;
+    int error = set(socket_, SCTP_RTOINFO, rto);
+    if (error == 0) error = set(socket_, SCTP_ASSOCINFO, association);
+    if (error == 0) error = set(socket_, SCTP_NODELAY, 1); // messages have waited by themselves
+    if (error == 0) error = fit_packets_to_route();
+    return error;
+}
+
+int UserspaceSctp::fit_packets_to_route() noexcept {
+    sctp_paddrparams path{};
+    path.spp_assoc_id = SCTP_FUTURE_ASSOC;
+    path.spp_hbinterval = times_.heartbeat_ms;
+    path.spp_pathmaxrxt = times_.retransmissions_max;
+    path.spp_pathmtu = static_cast<std::uint32_t>(
+        std::max<std::size_t>(datagrams_.payload_octets() - kHeaderOctets, kPathMtuMin));
+    path.spp_flags = SPP_HB_ENABLE | SPP_PMTUD_DISABLE;
+    return set(socket_, SCTP_PEER_ADDR_PARAMS, path);
+}
+
+void UserspaceSctp::send_packet(Bytes packet) noexcept {
+    // A packet that the kernel does not take is lost like any other, and sent again by the library.
+    const std::int64_t sent = datagrams_.send(packet);
+    if (sent == -EMSGSIZE) shrank_ = datagrams_.shrink(packet.size());
+}
+
+/// On IP itself every association of this host with the peer is heard.
+bool UserspaceSctp::is_ours(Bytes packet) const noexcept {
+    if (packet.size() < kPortsOctets) return false;
+    if (encapsulated_) return true;
+    sockaddr* found = nullptr;
+    if (socket_ == nullptr || usrsctp_getladdrs(socket_, 0, &found) <= 0) return false;
+    const void* octets = found;
+    const std::uint16_t own = ntohs(static_cast<const sockaddr_conn*>(octets)->sconn_port);
+    usrsctp_freeladdrs(found);
+    const unsigned source = packet[0] * 256U + packet[1];
+    const unsigned destination = packet[2] * 256U + packet[3];
+    return source == port_ && destination == own;
+}
+
+void UserspaceSctp::step(TimeNs now) noexcept {
+    if (!datagrams_.is_open()) return;
+    for (int count = 0; count < kPacketsPerStep; ++count) {
+        const std::int64_t octets = datagrams_.receive(buffer_);
+        if (octets == -EAGAIN) break;
+        if (octets <= 0) continue; // ICMP's word about an earlier packet: SCTP finds out itself
+        Bytes packet(buffer_.data(), static_cast<std::size_t>(octets));
+        if (!encapsulated_ && !datagrams_.ipv6()) packet = without_ip_header(packet);
+        if (is_ours(packet)) usrsctp_conninput(id_, packet.data(), packet.size(), 0);
+    }
+    Stack::get().advance(now);
+    if (std::exchange(shrank_, false) && socket_ != nullptr) {
+        static_cast<void>(fit_packets_to_route());
+    }
+}
+
+SctpEvent UserspaceSctp::next_event() noexcept {
+    if (socket_ == nullptr || over_) return {};
+    // A collector sends no messages: what is no notification is read and forgotten.
+    while (true) {
+        socklen_t from_length = 0;
+        socklen_t info_length = 0;
+        unsigned info_type = 0;
+        int flags = 0;
+        const ssize_t octets =
+            usrsctp_recvv(socket_, buffer_.data(), buffer_.size(), nullptr, &from_length, nullptr,
+                          &info_length, &info_type, &flags);
+        // The error of a socket comes before what its queue holds, so the end is told last.
+        if (octets < 0 && errno != EAGAIN && errno != EINPROGRESS && !ending_) {
+            ending_ = true;
+            ending_error_ = errno;
+            continue;
+        }
+        if (octets <= 0) {
+            if (octets < 0 && !ending_) return {};
+            over_ = true;
+            return {.kind = SctpEvent::Kind::lost, .error = ending_error_, .context = 0};
+        }
+        if ((flags & MSG_NOTIFICATION) == 0) continue;
+        const SctpEvent event = read_notification(static_cast<std::size_t>(octets));
+        if (event.kind != SctpEvent::Kind::none) return event;
+    }
+}
+
+SctpEvent UserspaceSctp::read_notification(std::size_t octets) noexcept {
+    const std::span<const std::uint8_t> seen(buffer_.data(), octets);
+    const auto kind = [](SctpEvent::Kind is) {
+        return SctpEvent{.kind = is, .error = 0, .context = 0};
+    };
+    switch (as<sctp_assoc_change>(seen).sac_type) {
+        case SCTP_SENDER_DRY_EVENT:
+            return kind(SctpEvent::Kind::dry);
+        case SCTP_SHUTDOWN_EVENT:
+            return kind(SctpEvent::Kind::peer_closes);
+        case SCTP_SEND_FAILED_EVENT:
+            return {.kind = SctpEvent::Kind::message_failed,
+                    .error = 0,
+                    .context = as<sctp_send_failed_event>(seen).ssfe_info.snd_context};
+        case SCTP_ASSOC_CHANGE:
+            break;
+        default:
+            return {};
+    }
+    switch (as<sctp_assoc_change>(seen).sac_state) {
+        case SCTP_COMM_UP:
+            return kind(SctpEvent::Kind::up);
+        case SCTP_RESTART:
+            return kind(SctpEvent::Kind::restarted);
+        case SCTP_CANT_STR_ASSOC:
+            ending_error_ = ECONNREFUSED;
+            break;
+        case SCTP_COMM_LOST:
+            ending_error_ = ECONNRESET;
+            break;
+        case SCTP_SHUTDOWN_COMP:
+            break;
+        default:
+            return {};
+    }
+    ending_ = true;
+    return {};
+}
+
+int UserspaceSctp::send_with_flags(const SctpMessage& message, unsigned flags) noexcept {
+    sctp_sendv_spa info{};
+    info.sendv_flags = SCTP_SEND_SNDINFO_VALID;
+    info.sendv_sndinfo.snd_sid = message.stream;
+    info.sendv_sndinfo.snd_flags = static_cast<std::uint16_t>(flags);
+    info.sendv_sndinfo.snd_context = message.context;
+    if (message.lifetime_ms != 0) {
+        info.sendv_flags |= SCTP_SEND_PRINFO_VALID;
+        info.sendv_prinfo.pr_policy = SCTP_PR_SCTP_TTL;
+        info.sendv_prinfo.pr_value = message.lifetime_ms;
+    }
+    return usrsctp_sendv(socket_, message.octets.data(), message.octets.size(), nullptr, 0, &info,
+                         sizeof info, SCTP_SENDV_SPA, 0) < 0
+               ? -errno
+               : 0;
+}
+
+int UserspaceSctp::send(const SctpMessage& message) noexcept {
+    return socket_ == nullptr ? -ENOTCONN : send_with_flags(message, 0);
+}
+
+void UserspaceSctp::ask_dry() noexcept {
+    if (socket_ != nullptr) static_cast<void>(subscribe(socket_, SCTP_SENDER_DRY_EVENT));
+}
+
+std::size_t UserspaceSctp::packet_octets() noexcept {
+    sctp_status status{};
+    socklen_t length = sizeof status;
+    if (socket_ == nullptr ||
+        usrsctp_getsockopt(socket_, IPPROTO_SCTP, SCTP_STATUS, &status, &length) < 0) {
+        return 0;
+    }
+    return status.sstat_fragmentation_point;
+}
+
+void UserspaceSctp::shut_down() noexcept {
+    if (socket_ != nullptr) usrsctp_shutdown(socket_, SHUT_WR);
+}
+
+void UserspaceSctp::abort() noexcept {
+    if (socket_ == nullptr || over_) return;
+    // no reason is given, but the library wants to know where it would be
+    static_cast<void>(send_with_flags({.octets = Bytes(buffer_.data(), 0)}, SCTP_ABORT));
+}
+
+void UserspaceSctp::close() noexcept {
+    if (socket_ != nullptr) usrsctp_close(socket_);
+    socket_ = nullptr;
+    datagrams_.close();
+}
+
+} // namespace probe

@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""IPFIX over SCTP in UDP (RFC 6951) to a collector on libusrsctp with sockets and threads of its own. The kernel's SCTP is tested in
+a guest (tests/nic/sctp_test.sh), since few hosts have it."""
+import os
+import re
+
+import harness
+import ledger
+import messages
+from collectors import Tshark, free_port, write_pcap
+from harness import CAPTURES, Background, Skip, read, wait_until
+from tls_test import sink_of
+
+OFFICE = CAPTURES / 'office.pcap'
+
+
+class SctpCollector:
+    """tests/support/sctp_receiver."""
+
+    def __init__(self, scratch, *words, udp=None):
+        program = os.environ.get('SCTP_RECEIVER')
+        if not program:
+            raise Skip('SCTP_RECEIVER names no program')
+        self.udp = udp or free_port()
+        self.process = Background(program, '--udp', self.udp, *words, log=scratch / 'sctp_receiver.out')
+        wait_until(lambda: 'listening' in self.process.text(), 'the collector listens')
+
+    def lines(self) -> list:
+        return self.process.text().splitlines()
+
+    def messages(self) -> list:
+        """(stream, octets) of each."""
+        return [(int(stream), bytes.fromhex(octets))
+                for stream, octets in re.findall(r'^message (\d+) ([0-9a-f]+)$', self.process.text(), re.M)]
+
+
+def config(scratch, udp, sctp='', mapping='', exporting='  reconnect_min: 200ms\n  reconnect_max: 200ms\n  shutdown: 3s\n'):
+    path = scratch / 'sctp.yaml'
+    path.write_text(f'exporting:\n  options_records: true\n{exporting}'
+                    f'  collectors:\n    - url: "sctp://127.0.0.1"\n      sctp: {{encapsulation: {udp}{sctp}}}\n{mapping}',
+                    encoding='utf-8')
+    return path
+
+
+def test_every_message_is_strictly_right_and_the_association_ends_in_order(parshall, scratch):
+    wanted = len(read(parshall, OFFICE, '-o', 'json').records())
+    collector = SctpCollector(scratch)
+    run = read(parshall, OFFICE, '--config', config(scratch, collector.udp))
+    ledger.check_nothing_lost(run.stderr)
+    sink = sink_of(run)
+    wait_until(lambda: 'end' in collector.lines(), 'the association has ended')
+    got = collector.messages()
+    session = messages.read([octets for _, octets in got])
+    assert session.data_records == wanted + sink['optionsRecords'] and sink['sent']['records'] == wanted, sink
+    assert len(got) == sink['messages'] and all(stream == 0 for stream, _ in got), (len(got), sink)
+    # one packet a message: an Ethernet frame less IP, UDP, SCTP and chunk headers
+    assert max(len(octets) for _, octets in got) <= 1500 - 20 - 8 - 12 - 16
+    told = [line for line in collector.lines() if not line.startswith('message')]
+    assert told == ['listening', 'up', 'shutdown', 'end'], told
+    assert 'connected over SCTP (libusrsctp, in UDP)' in run.stderr, run.stderr
+    write_pcap(scratch / 'plain.pcap', [octets for _, octets in got])
+    judge = Tshark(scratch / 'plain.pcap')
+    assert not judge.complaints(), judge.complaints()[:3]
+    assert len(judge.column('cflow.version')) == len(got), judge.column('cflow.version')
+
+
+def test_a_collector_that_stops_reading_costs_records_that_are_named(parshall, scratch):
+    """Reliable: what was not acknowledged at the deadline is lost[shutdown], neither more nor less."""
+    collector = SctpCollector(scratch, '--stop-after', '1', '--window', '4096')
+    run = read(parshall, CAPTURES / 'office.pcap', '--config', config(scratch, collector.udp))
+    sink = sink_of(run)
+    total = sink['sent']['records'] + sum(lost['records'] for lost in sink['lost'].values())
+    assert total == sink['offered']['records'] > 0, sink
+
+
+def test_nobody_there_costs_all_records_and_says_so_once(parshall, scratch):
+    run = read(parshall, OFFICE, '--config', config(scratch, free_port()))
+    sink = sink_of(run)
+    assert sink['sent']['records'] == 0 and sink['lost']['shutdown']['records'] == sink['offered']['records'] > 0, sink
+    assert run.stderr.count('cannot connect') <= 1, run.stderr
+
+
+if __name__ == '__main__':
+    harness.main(globals())
