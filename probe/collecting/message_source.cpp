@@ -13,6 +13,7 @@
 #include <stdexcept>
 
 #include "probe/collecting/datagram_source.hpp"
+#include "probe/collecting/sctp_source.hpp"
 #include "probe/collecting/stream_source.hpp"
 
 namespace probe {
@@ -34,7 +35,7 @@ std::string remedy(int error) {
 
 } // namespace
 
-int open_bound_socket(const CollectorOptions& where, int type) {
+SocketAddress local_address(const CollectorOptions& where, int type) {
     addrinfo hints{};
     hints.ai_family = AF_UNSPEC;
     hints.ai_socktype = type;
@@ -47,16 +48,25 @@ int open_bound_socket(const CollectorOptions& where, int type) {
                           "; name an address of this machine, or 0.0.0.0 or [::] for all of them");
     }
     const std::unique_ptr<addrinfo, decltype(&::freeaddrinfo)> owner(found, &::freeaddrinfo);
-    const int fd = ::socket(found->ai_family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    SocketAddress address;
+    std::memcpy(&address.storage, found->ai_addr, found->ai_addrlen);
+    address.length = found->ai_addrlen;
+    return address;
+}
+
+int open_bound_socket(const CollectorOptions& where, int type) {
+    const SocketAddress address = local_address(where, type);
+    const int fd = ::socket(address.storage.ss_family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0) refuse(where, std::strerror(errno));
     const int on = 1;
     const int off = 0;
     static_cast<void>(::setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on,
                                    type == SOCK_STREAM ? sizeof on : 0)); // TIME-WAIT
-    if (found->ai_family == AF_INET6) {                                   // [::] takes IPv4 as well
+    if (address.ipv6()) {                                                 // [::] takes IPv4 as well
         static_cast<void>(::setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off));
     }
-    if (::bind(fd, found->ai_addr, found->ai_addrlen) != 0) {
+    const void* octets = &address.storage;
+    if (::bind(fd, static_cast<const sockaddr*>(octets), address.length) != 0) {
         const int why = errno;
         ::close(fd);
         refuse(where, remedy(why));
@@ -101,11 +111,14 @@ std::unique_ptr<MessageSource> open_message_source(const CollectorOptions& where
         case TransportKind::tcp:
         case TransportKind::tls:
             return std::make_unique<StreamSource>(where, log);
+        case TransportKind::sctp:
+            return std::make_unique<SctpSource>(where);
         default:
-            throw std::invalid_argument(fmt::format(
-                "'{}': records are collected from udp://, tcp://, tls:// or dtls://ADDRESS:PORT; "
-                "files are read by `parshall show FILE`",
-                where.url));
+            throw std::invalid_argument(
+                fmt::format("'{}': records are collected from udp://, tcp://, sctp://, tls:// or "
+                            "dtls://ADDRESS:PORT; "
+                            "files are read by `parshall show FILE`",
+                            where.url));
     }
 }
 

@@ -44,6 +44,8 @@ class MessageSource {
 [[nodiscard]] std::unique_ptr<MessageSource> open_message_source(const CollectorOptions& where,
                                                                  const LogLine& log);
 
+/// The URL's host and port as an address of this machine. Throws std::runtime_error.
+[[nodiscard]] SocketAddress local_address(const CollectorOptions& where, int type);
 /// A bound socket that does not block. Throws std::runtime_error.
 [[nodiscard]] int open_bound_socket(const CollectorOptions& where, int type);
 [[nodiscard]] std::uint16_t bound_port(int fd);

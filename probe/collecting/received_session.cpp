@@ -27,6 +27,11 @@ void ReceivedSession::datagram(Bytes octets, std::size_t fragment_octets, TimeNs
     }
 }
 
+void ReceivedSession::sctp_message(Bytes octets, std::uint16_t stream, TimeNs now) {
+    checker_.set_stream(stream);
+    datagram(octets, 0, now);
+}
+
 bool ReceivedSession::stream(Bytes octets, TimeNs now) {
     last_octets_ns_ = now;
     checker_.set_now(now);

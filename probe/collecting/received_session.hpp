@@ -24,6 +24,8 @@ class ReceivedSession {
     /// One datagram's payload. `fragment_octets`: the largest IP fragment that it came in; 0:
     /// whole.
     void datagram(Bytes octets, std::size_t fragment_octets, TimeNs now);
+    /// One SCTP message's payload, and the stream that it came on.
+    void sctp_message(Bytes octets, std::uint16_t stream, TimeNs now);
     /// What came next on a stream, cut anywhere. False: what comes cannot be followed any more, so
     /// that the connection is of no use.
     [[nodiscard]] bool stream(Bytes octets, TimeNs now);

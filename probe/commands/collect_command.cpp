@@ -174,6 +174,7 @@ class StopEvent {
 int collect_command(const CommandLine& words, SignalThread& signals) {
     CollectorOptions where = parse_collector_url(words.files.front());
     where.tls = {.ca = words.ca, .certificate = words.certificate, .key = words.key, .name = {}};
+    where.sctp.encapsulation = words.encapsulation;
     Collection all(words);
     const StopEvent stop(signals);
     const auto source = open_message_source(where, tell_operator);

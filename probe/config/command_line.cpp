@@ -88,8 +88,8 @@ void add_metering_options(CLI::App& app, CommandLine& line) {
 void add_collecting_options(CLI::App& app, CommandLine& line) {
     app.add_option(
            "url", line.files,
-           "Where to listen: udp://ADDRESS:PORT, tcp:// or tls://; [::] is all addresses, and "
-           "4739 the port unless said, with TLS 4740")
+           "Where to listen: udp://, tcp://, sctp://, tls:// or dtls://ADDRESS:PORT; [::] is all "
+           "addresses, and 4739 the port unless said, with TLS and DTLS 4740")
         ->type_name("URL")
         ->required()
         ->expected(1);
@@ -103,6 +103,12 @@ void add_collecting_options(CLI::App& app, CommandLine& line) {
         ->type_name("N")
         ->check(CLI::PositiveNumber);
     add_duration(app, "--for", line.duration, kCollectLimits, false, "End after this long");
+    app.add_option(
+           "--encapsulation", line.encapsulation,
+           "sctp://: the UDP port for SCTP in UDP (RFC 6951; 9899 is registered); without it, "
+           "SCTP on IP itself (root)")
+        ->type_name("PORT")
+        ->check(CLI::Range(1, 65535));
     app.add_option("--ca", line.ca,
                    "tls://, dtls://: the authority that signs exporters' certificates (PEM)")
         ->type_name("FILE");
