@@ -100,6 +100,21 @@ void index_rules(RuleSet& set) {
     }
 }
 
+/// See ApplicationRules::parser_suffices. Rules of one file are known to each other.
+void find_sufficient(RuleSet& set) {
+    for (std::size_t p = 0; p < set.by_parser.size(); ++p) {
+        const RuleNumber number = set.by_parser[p];
+        if (number == kNoRule || !set.rules[number].parser_suffices || set.refined[number]) {
+            continue;
+        }
+        const std::string& file = set.rules[number].node.file();
+        set.parser_suffices[p] = std::none_of(
+            set.rules.begin(), set.rules.begin() + number, [&file](const ApplicationRule& rule) {
+                return !rule.patterns.empty() && rule.node.file() != file;
+            });
+    }
+}
+
 /// IANA-L4's selector is a port without its transport: a port that rules share has their names.
 void list_entries(RuleSet& set) {
     std::map<std::uint16_t, ApplicationEntry> ports;
@@ -246,6 +261,7 @@ std::shared_ptr<const ApplicationRules> ApplicationRules::load(const Application
     read_rules(*set, options);
     find_refined(*set);
     index_rules(*set);
+    find_sufficient(*set);
     list_entries(*set);
     for (std::size_t i = 0; i < set->transports.size(); ++i) {
         compile_transport(*set, i, options);
@@ -280,6 +296,9 @@ const ApplicationEntry* ApplicationRules::find(const ApplicationId& id) const no
 
 std::size_t ApplicationRules::id_octets() const noexcept {
     return set_->enterprise_number == 0 ? 4 : 8;
+}
+bool ApplicationRules::parser_suffices(ApplicationProtocol parsed) const noexcept {
+    return set_->parser_suffices[static_cast<std::size_t>(parsed)];
 }
 PatternsVerdict ApplicationRules::patterns() const noexcept {
     return set_->patterns;

@@ -79,6 +79,10 @@ class ApplicationRules {
     /// The flow's application. Deterministic; no allocation.
     [[nodiscard]] ApplicationLabel resolve(const LabelEvidence& evidence) const noexcept;
 
+    /// No pattern need be asked any more once this parser has read a message of the flow: its rule
+    /// says so, nothing refines that, and no rule with patterns is in a file before.
+    [[nodiscard]] bool parser_suffices(ApplicationProtocol parsed) const noexcept;
+
     /// All ids that resolve() can answer, with their names; in ascending order of engine and
     /// selector. What the options records carry.
     [[nodiscard]] std::span<const ApplicationEntry> entries() const noexcept;

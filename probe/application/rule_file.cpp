@@ -178,7 +178,7 @@ void check_sense(const ApplicationRule& rule) {
 ApplicationRule rule_of(const YamlNode& node, const RuleLimits& limits, bool check) {
     node.check_keys({"name", "id", "category", "protocol", "ports", "parsers", "hosts",
                      "host_parsers", "patterns", "evidence", "both_directions", "port_required",
-                     "refines"});
+                     "parser_suffices", "refines"});
     ApplicationRule rule(node);
     rule.name = name_of(node.at("name"));
     rule.id = static_cast<std::uint32_t>(node.at("id").as_uint(1, kRuleIdMax));
@@ -213,6 +213,9 @@ ApplicationRule rule_of(const YamlNode& node, const RuleLimits& limits, bool che
     }
     if (const auto required = node.find("port_required")) {
         rule.port_required = required->as_bool();
+    }
+    if (const auto suffices = node.find("parser_suffices")) {
+        rule.parser_suffices = suffices->as_bool();
     }
     if (const auto refines = node.find("refines")) {
         rule.refines = refines->as_string();

@@ -51,7 +51,8 @@ struct ApplicationRule {
     std::vector<RulePattern> patterns;
     std::uint8_t evidence = 1;
     bool both_directions = false;
-    bool port_required = false; ///< patterns count on the rule's ports only
+    bool port_required = false;   ///< patterns count on the rule's ports only
+    bool parser_suffices = false; ///< patterns are not asked once a parser has read it
     std::string refines;
     ipfix::YamlNode node;
 };
@@ -93,6 +94,7 @@ struct RuleSet {
     std::map<std::uint32_t, RuleNumber> by_id;
     std::map<std::uint8_t, RuleNumber> by_ip_protocol;
     std::array<RuleNumber, static_cast<std::size_t>(ApplicationProtocol::count_)> by_parser;
+    std::array<bool, static_cast<std::size_t>(ApplicationProtocol::count_)> parser_suffices{};
     std::unordered_map<std::string, std::vector<RuleNumber>, StringHash, std::equal_to<>> by_host;
     std::vector<ApplicationEntry> entries;
     std::uint32_t enterprise_number = 0;

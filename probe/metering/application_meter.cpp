@@ -111,7 +111,8 @@ void ApplicationMeter::take(ApplicationStage& stage, ApplicationBlock& block,
          .source_port = headers.source_port,
          .destination_port = headers.destination_port,
          .protocol = headers.protocol,
-         .direction = static_cast<std::uint8_t>(one.direction)}};
+         .direction = static_cast<std::uint8_t>(one.direction)},
+        false};
     if (stage == ApplicationStage::inspecting ||
         begin(stage, block, waiting_[waiting_count_].packet, !tcp || one.syn_seen)) {
         ++waiting_count_;
@@ -161,7 +162,7 @@ void ApplicationMeter::classify() noexcept {
     for (std::uint32_t i = 0; i < waiting_count_; ++i) {
         const ApplicationPacket& packet = waiting_[i].packet;
         InspectedFlow& flow = flows_.at(waiting_[i].block->handle);
-        if (flow.label.done == 0) {
+        if (flow.label.done == 0 && waiting_[i].ask_patterns) {
             requests_[count++] = {.payload = packet.payload,
                                   .state = &flow.label,
                                   .protocol = packet.protocol,
@@ -179,9 +180,11 @@ void ApplicationMeter::inspect() noexcept {
     }
     std::uint64_t octets = 0;
     for (std::uint32_t i = 0; i < waiting_count_; ++i) {
-        const Waiting& one = waiting_[i];
+        Waiting& one = waiting_[i];
         octets += one.packet.payload.size();
-        read(flows_.at(one.block->handle), one.packet);
+        InspectedFlow& flow = flows_.at(one.block->handle);
+        read(flow, one.packet);
+        one.ask_patterns = classifier_ && !rules_->parser_suffices(flow.names.protocol);
     }
     if (classifier_) {
         classify();
@@ -205,7 +208,8 @@ bool ApplicationMeter::is_complete(const InspectedFlow& flow) const noexcept {
     }
     const bool heads = !wants_heads_ || (flow.heads[0].octets().size() >= head_octets_ &&
                                          flow.heads[1].octets().size() >= head_octets_);
-    return heads && (!wants_parsers_ || flow.names.done) && (!classifier_ || flow.label.done != 0);
+    return heads && (!wants_parsers_ || flow.names.done) &&
+           (!classifier_ || flow.label.done != 0 || rules_->parser_suffices(flow.names.protocol));
 }
 
 ApplicationLabel ApplicationMeter::label_of(const InspectedFlow& flow) const noexcept {

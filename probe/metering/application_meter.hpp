@@ -103,6 +103,7 @@ class ApplicationMeter {
         ApplicationStage* stage;
         ApplicationBlock* block;
         ApplicationPacket packet;
+        bool ask_patterns; ///< after the parsers read this packet; so bursts make no difference
     };
 
     [[nodiscard]] bool begin(ApplicationStage& stage, ApplicationBlock& block,

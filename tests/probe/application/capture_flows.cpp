@@ -121,7 +121,8 @@ std::vector<InspectedFlow> inspect_capture(const std::string& path, ApplicationI
             InspectedFlow& flow = flows[known[key]];
             packet.direction = End{flow.source, flow.source_port} == source ? 0 : 1;
             static_cast<void>(inspector.inspect(*flow.found, packet));
-            if (classifier != nullptr) {
+            if (classifier != nullptr &&
+                !classifier->rules()->parser_suffices(flow.found->protocol)) {
                 ClassifyRequest request{packet.payload,     &flow.state,
                                         packet.protocol,    packet.direction,
                                         packet.source_port, packet.destination_port};

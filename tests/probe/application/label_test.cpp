@@ -253,6 +253,39 @@ TEST_CASE("Patterns, parsers, names and ports become one label",
           is("ospf", LabelSource::ip_protocol));
 }
 
+TEST_CASE("A parser suffices unless patterns could say more",
+          "[application][labels][without-hyperscan]") {
+    using P = ApplicationProtocol;
+    const Folder folder;
+    ApplicationOptions options;
+    const std::string shipped = folder.file("shipped.yaml", R"(applications:
+  - {name: socket, id: 1, category: t, protocol: tcp, refines: http, patterns: [Upgrade]}
+  - {name: chat, id: 2, category: t, protocol: tcp, patterns: [HELLO]}
+  - {name: tls, id: 3, category: t, protocol: tcp, parsers: [tls], parser_suffices: true}
+  - {name: http, id: 4, category: t, protocol: tcp, parsers: [http1], parser_suffices: true}
+  - {name: ssh, id: 5, category: t, protocol: tcp, parsers: [ssh]}
+)");
+    const auto without = []() noexcept { return PatternsVerdict::cpu_not_supported; };
+    options.rule_files = {shipped};
+    const auto alone = ApplicationRules::load(options, without);
+    CHECK(alone->parser_suffices(P::tls));
+    CHECK_FALSE(alone->parser_suffices(P::http1)); // something refines it
+    CHECK_FALSE(alone->parser_suffices(P::ssh));
+    CHECK_FALSE(alone->parser_suffices(P::unknown));
+    options.rule_files = {folder.file("hosts.yaml", R"(applications:
+  - {name: wiki, id: 100000, category: t, protocol: tcp, hosts: [wiki.example]}
+)"),
+                          shipped};
+    CHECK(ApplicationRules::load(options, without)->parser_suffices(P::tls));
+    options.rule_files = {folder.file("own.yaml", "applications:" + kChat), shipped};
+    CHECK_THROWS_AS(ApplicationRules::load(options, without), ipfix::ConfigError); // chat twice
+    options.rule_files = {folder.file("own.yaml", R"(applications:
+  - {name: own, id: 100000, category: t, protocol: tcp, patterns: [own]}
+)"),
+                          shipped};
+    CHECK_FALSE(ApplicationRules::load(options, without)->parser_suffices(P::tls));
+}
+
 std::string written(const ApplicationId& id, std::size_t octets) {
     std::vector<std::uint8_t> out(octets, 0xEE);
     id.write(out);
