@@ -79,7 +79,7 @@ Options parse(int argc, char** argv) {
     app.add_option("--worker-cpu", options.worker_cpu, "CPU of the worker");
     app.add_option("--helper-cpu", options.helper_cpu, "CPU of source, sweep or collector threads");
     app.add_flag("--cpu-time", options.cpu_time,
-                 "count a thread's CPU time, where others use the machine too");
+                 "count the thread's CPU time, not time on the wall: where others use the machine");
     app.add_flag("--no-huge", options.no_huge, "4 KB pages even where hugepages are free");
     try {
         app.parse(argc, argv);
