@@ -38,7 +38,8 @@ struct Context {
     MemoryPort* port = nullptr;
     probe::ReceiveQueue* queue = nullptr;
 
-    /// "minimal", "default", "wide": a shipped template set, bound. Throws ipfix::ConfigError.
+    /// "minimal", "default", "application", "wide": a shipped set, bound. Throws
+    /// ipfix::ConfigError.
     [[nodiscard]] probe::RecordBinding bind(const std::string& set) const;
     /// `flows`, or less where the options say so.
     [[nodiscard]] std::uint64_t cap(std::uint64_t flows) const noexcept;
