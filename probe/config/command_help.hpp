@@ -54,6 +54,7 @@ inline constexpr const char* kCollectFooter =
     "  parshall collect udp://[::]:4739\n"
     "  parshall collect tcp://192.0.2.7:4739 --json --records 100\n"
     "  parshall collect udp://[::]:4739 --check --for 10m\n"
+    "  parshall collect sctp://0.0.0.0:4739 --encapsulation 9899\n"
     "  parshall collect tls://[::]:4740 --ca ca.pem --certificate my.pem --key my.key\n";
 
 inline constexpr const char* kFooter =
