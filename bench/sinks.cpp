@@ -42,11 +42,10 @@ void pin_thread(int cpu) noexcept {
     }
 }
 
-void NullSink::append(std::size_t template_index, probe::Bytes data_record,
-                      probe::RecordWeight weight, probe::TimeNs /*now*/) noexcept {
-    checksum_ += template_index + load64(data_record) + data_record.back();
-    ledger_.offered.add(weight);
-    ledger_.sent.add(weight);
+void NullSink::append(const probe::DataRecord& record, probe::TimeNs /*now*/) noexcept {
+    checksum_ += record.template_index + load64(record.octets) + record.octets.back();
+    ledger_.offered.add(record.weight);
+    ledger_.sent.add(record.weight);
 }
 
 LoopbackCollector::LoopbackCollector(probe::TransportKind transport, int cpu)

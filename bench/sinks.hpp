@@ -17,8 +17,7 @@ namespace bench {
 /// Takes records and counts them; what is left of an exporter when nothing is sent.
 class NullSink final : public probe::RecordSink {
   public:
-    void append(std::size_t template_index, probe::Bytes data_record, probe::RecordWeight weight,
-                probe::TimeNs now) noexcept override;
+    void append(const probe::DataRecord& record, probe::TimeNs now) noexcept override;
     void step(probe::TimeNs /*now*/) noexcept override {}
     void close(probe::TimeNs /*now*/) noexcept override {}
     void abandon() noexcept override {}

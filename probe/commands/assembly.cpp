@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "probe/config/collector_url.hpp"
+#include "probe/exporting/collector_group.hpp"
 #include "probe/exporting/meterable_elements.hpp"
 #include "probe/exporting/open_sink.hpp"
 #include "probe/metering/siphash.hpp"
@@ -20,6 +21,7 @@ ProbeConfig assemble_config(const CommandLine& words) {
         words.config.empty() ? default_probe_config() : load_probe_config(words.config);
     if (!words.outputs.empty()) {
         config.exporting.collectors.clear();
+        config.exporting.groups.clear();
         for (const std::string& output : words.outputs) {
             config.exporting.collectors.push_back(parse_collector_url(output));
         }
@@ -139,10 +141,16 @@ std::vector<std::unique_ptr<RecordSink>> open_sinks(const ProbeConfig& config,
                                                     const RecordBinding& binding,
                                                     OptionsRecords* options_records) {
     std::vector<std::unique_ptr<RecordSink>> sinks;
+    std::vector<std::vector<std::unique_ptr<RecordSink>>> groups(config.exporting.groups.size());
     for (const CollectorOptions& collector : config.exporting.collectors) {
-        sinks.push_back(open_sink(collector, config.exporting, config.observation.domain_id,
+        auto& where = collector.group == kNoGroup ? sinks : groups.at(collector.group);
+        where.push_back(open_sink(collector, config.exporting, config.observation.domain_id,
                                   binding.templates(), options_records, tell_operator,
                                   SipKey::random().k0));
+    }
+    for (std::size_t g = 0; g < groups.size(); ++g) {
+        sinks.push_back(
+            std::make_unique<CollectorGroup>(config.exporting.groups[g], std::move(groups[g])));
     }
     return sinks;
 }

@@ -121,6 +121,43 @@ void print_memory(const RecordBinding& binding, const MeteringOptions& metering)
     fmt::print("  {:.1f} MB with one worker\n", static_cast<double>(total) / 1048576.0);
 }
 
+void print_collector(const CollectorOptions& collector, const char* before) {
+    fmt::print("{}collector {}", before, collector.url);
+    if (collector.records_per_second != 0) {
+        fmt::print(", at most {} records a second", collector.records_per_second);
+    }
+    if (collector.bits_per_second != 0) {
+        fmt::print(", at most {} bits a second", collector.bits_per_second);
+    }
+    if (!collector.spool.directory.empty()) {
+        fmt::print(", up to {:.0f} MB wait in {}",
+                   static_cast<double>(collector.spool.octets_max) / 1048576.0,
+                   collector.spool.directory);
+    }
+    fmt::print("\n");
+}
+
+void print_collectors(const ExportOptions& exporting) {
+    for (const CollectorOptions& collector : exporting.collectors) {
+        if (collector.group == kNoGroup) {
+            print_collector(collector, "");
+        }
+    }
+    for (std::size_t g = 0; g < exporting.groups.size(); ++g) {
+        const CollectorGroupOptions& group = exporting.groups[g];
+        fmt::print("group, {}{}\n", kDistributionNames[static_cast<std::size_t>(group.distribute)],
+                   group.distribute == Distribution::flow_hash
+                       ? std::string()
+                       : fmt::format(", the queue of one that is away goes to another after {}",
+                                     ipfix::duration_text(group.failover_after)));
+        for (const CollectorOptions& collector : exporting.collectors) {
+            if (collector.group == g) {
+                print_collector(collector, "  ");
+            }
+        }
+    }
+}
+
 } // namespace
 
 int check_command(const CommandLine& words) {
@@ -141,8 +178,8 @@ int check_command(const CommandLine& words) {
     for (const CollectorOptions& collector : config.exporting.collectors) {
         static_cast<void>(make_netflow_messages(collector.format, config.observation.domain_id,
                                                 binding.templates())); // refuses what it must
-        fmt::print("collector {}\n", collector.url);
     }
+    print_collectors(config.exporting);
     for (const ObservationPointOptions& point : config.observation.points) {
         fmt::print("port {}, {} queue{}\n", point.port, point.queues, point.queues == 1 ? "" : "s");
     }

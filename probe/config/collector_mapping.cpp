@@ -6,6 +6,7 @@
 #include <net/if.h>
 
 #include <array>
+#include <limits>
 #include <string>
 
 #include "probe/config/collector_url.hpp"
@@ -17,6 +18,8 @@ namespace {
 using ipfix::YamlNode;
 
 constexpr std::uint64_t kDscpMax = 63;
+constexpr std::uint64_t kSpoolOctetsMin = 1024 * 1024;
+constexpr std::uint64_t kRateMax = 1'000'000'000'000; // a terabit a second
 constexpr DurationLimits kRehandshakeLimits = {kNsPerSecond, 168 * kNsPerHour};
 constexpr DurationLimits kRotateLimits = {kNsPerSecond, 168 * kNsPerHour};
 constexpr std::uint64_t kFileOctetsMin = 65'536; // a few messages
@@ -111,19 +114,43 @@ void read_file(const YamlNode& item, CollectorOptions& collector) {
     when(item, "checksum", [&](const YamlNode& node) { collector.file.checksum = node.as_bool(); });
 }
 
+void read_limits(const YamlNode& item, CollectorOptions& collector) {
+    for (const char* key : {"records_per_second", "bits_per_second"}) {
+        if (const auto node = item.find(key); node && !to_network(collector.transport)) {
+            throw node->error("only collectors on the network have this key");
+        }
+    }
+    take_uint(item, "records_per_second", collector.records_per_second, 1, kRateMax);
+    take_uint(item, "bits_per_second", collector.bits_per_second, 1, kRateMax);
+}
+
+void read_spool(const YamlNode& spool, CollectorOptions& collector) {
+    if (!to_network(collector.transport)) {
+        throw spool.error("only collectors on the network are ever away; leave the key out");
+    }
+    spool.check_keys({"directory", "octets_max"});
+    collector.spool.directory = spool.at("directory").as_string();
+    when(spool, "octets_max", [&](const YamlNode& value) {
+        collector.spool.octets_max =
+            value.as_size(kSpoolOctetsMin, std::numeric_limits<std::int64_t>::max());
+    });
+}
+
 } // namespace
 
 CollectorOptions read_collector(const YamlNode& item) {
     if (!item.is_map()) {
         return parse_collector_url(item.as_string());
     }
-    item.check_keys(
-        {"url", "tls", "source", "device", "dscp", "hop_limit", "sctp", "rotate", "checksum"});
+    item.check_keys({"url", "tls", "source", "device", "dscp", "hop_limit", "sctp", "rotate",
+                     "checksum", "records_per_second", "bits_per_second", "spool"});
     CollectorOptions collector = parse_collector_url(item.at("url").as_string());
     when(item, "tls", [&](const YamlNode& tls) { read_tls(tls, collector); });
     read_socket(item, collector);
     when(item, "sctp", [&](const YamlNode& sctp) { read_sctp(sctp, collector); });
     read_file(item, collector);
+    read_limits(item, collector);
+    when(item, "spool", [&](const YamlNode& spool) { read_spool(spool, collector); });
     return collector;
 }
 

@@ -11,7 +11,7 @@
 #include "encoder/yaml_document.hpp"
 #include "probe/application/application_fields.hpp"
 #include "probe/application/application_label.hpp"
-#include "probe/config/collector_mapping.hpp"
+#include "probe/config/collector_list.hpp"
 #include "probe/config/yaml_values.hpp"
 
 namespace probe {
@@ -200,28 +200,6 @@ void read_metering(const YamlNode& node, MeteringOptions& options, const std::st
     });
 }
 
-void read_collectors(const YamlNode& list, std::vector<CollectorOptions>& collectors) {
-    for (const YamlNode& item : list.list_or_one()) {
-        try {
-            CollectorOptions collector = read_collector(item);
-            for (const CollectorOptions& other : collectors) {
-                if (other.url == collector.url) {
-                    throw std::invalid_argument(fmt::format(
-                        "'{}' is in the list already; a collector gets one copy", collector.url));
-                }
-                if (collector.path == "-" && other.path == "-") {
-                    throw std::invalid_argument(fmt::format(
-                        "'{}' and '{}' would mix on standard output; write one of them to a file",
-                        other.url, collector.url));
-                }
-            }
-            collectors.push_back(std::move(collector));
-        } catch (const std::invalid_argument& refused) {
-            throw item.error(refused.what());
-        }
-    }
-}
-
 void read_exporting(const YamlNode& node, ExportOptions& options) {
     node.check_keys({"collectors", "template_refresh", "template_refresh_messages",
                      "template_copies", "set_padding", "message_delay", "options_records",
@@ -231,8 +209,7 @@ void read_exporting(const YamlNode& node, ExportOptions& options) {
          [&](const YamlNode& value) { options.options_records = value.as_bool(); });
     take_duration(node, "options_interval", options.options_interval,
                   {kNsPerSecond, 24 * kNsPerHour}, true);
-    when(node, "collectors",
-         [&](const YamlNode& list) { read_collectors(list, options.collectors); });
+    when(node, "collectors", [&](const YamlNode& list) { read_collectors(list, options); });
     take_duration(node, "template_refresh", options.template_refresh,
                   {kNsPerSecond, 24 * kNsPerHour});
     take_uint(node, "template_refresh_messages", options.template_refresh_messages, 0);

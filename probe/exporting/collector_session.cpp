@@ -13,6 +13,16 @@ namespace {
 /// Bounds a step: 64 messages of 1,472 octets take some 100 us, less than a receive ring holds.
 constexpr int kMessagesPerStep = 64;
 
+/// Records that a step gives to another session.
+constexpr std::uint64_t kHandedOverAtOnce = 4096;
+
+constexpr std::size_t kHeaders = ipfix::kMessageHeaderOctets + ipfix::kSetHeaderOctets;
+
+/// A collector that is away for longer gets its records by way of the disk.
+constexpr TimeNs kSpoolAfter = kNsPerSecond;
+constexpr int kReplayedPerStep = 2048;
+constexpr std::size_t kReplayPercentMax = 25;
+
 /// How long ICMP's answer to the message that tries a path may take before records follow.
 constexpr TimeNs kAnswerWait = 100 * kNsPerMs;
 
@@ -41,33 +51,101 @@ CollectorSession::CollectorSession(CollectorOptions collector, const ExportOptio
                      options.template_refresh, options.template_refresh_messages),
       options_(options_records, options.options_interval, templates.size()),
       pace_(options.udp_octets_per_ms_max),
+      rate_limit_(collector_.records_per_second, collector_.bits_per_second),
       backlog_(options.queue_octets),
       sequence_(first_sequence),
       builder_(collector_, domain_id, templates, options.set_padding) {}
 
-void CollectorSession::append(std::size_t template_index, Bytes data_record, RecordWeight weight,
-                              TimeNs now) noexcept {
-    assert(template_index < data_templates_);
+void CollectorSession::append(const DataRecord& record, TimeNs now) noexcept {
+    assert(record.template_index < data_templates_);
+    const RecordWeight& weight = record.weight;
     ledger_.offered.add(weight);
     const auto refuse = [&](LossReason reason) {
         ledger_.lost[static_cast<std::size_t>(reason)].add(weight);
         ledger_.note_lost(now);
     };
     if (closed_) return refuse(LossReason::shutdown);
-    if (data_record.size() > ipfix::kRecordOctetsMax) return refuse(LossReason::record_too_large);
-    if (!builder_.carries(announcements_[template_index])) {
+    if (record.octets.size() > ipfix::kRecordOctetsMax) return refuse(LossReason::record_too_large);
+    if (!builder_.carries(announcements_[record.template_index])) {
         return refuse(LossReason::not_representable);
     }
-    QueuedRecord record;
-    record.queued_at = now;
-    record.weight = weight;
-    record.template_index = static_cast<std::uint16_t>(template_index);
-    if (backlog_.push(record, data_record)) {
-        pace_.record_arrived(data_record.size());
+    spooling_ = spooling_ || (spool_ && (backlog_.over_half() || away(now)));
+    if (spooling_) return spool_->push(record, now);
+    QueuedRecord entry;
+    entry.queued_at = now;
+    entry.weight = weight;
+    entry.template_index = static_cast<std::uint16_t>(record.template_index);
+    if (backlog_.push(entry, record.octets)) {
+        pace_.record_arrived(record.octets.size());
         return ledger_.queued.add(weight);
     }
-    if (!connected_) return refuse(LossReason::not_connected);
-    refuse(failing_ ? LossReason::send_error : LossReason::queue_full);
+    refuse(why_full(now));
+}
+
+void CollectorSession::open_spool(std::uint32_t domain_id,
+                                  std::span<const ipfix::TemplateRecord> templates, LogLine log,
+                                  SpoolThread thread) {
+    spool_ = std::make_unique<RecordSpool>(collector_.spool, collector_.url, domain_id, templates,
+                                           std::move(log), ledger_, thread);
+    spooling_ = !spool_->empty();
+}
+
+bool CollectorSession::away(TimeNs now) const noexcept {
+    return !available() && there_at_ != 0 && now >= there_at_ + kSpoolAfter;
+}
+
+// The queue in memory stays short while older records are on disk: what is in it is lost to a kill.
+void CollectorSession::step_spool(TimeNs now) noexcept {
+    if (there_at_ == 0 || available()) there_at_ = now;
+    if (!spool_) return;
+    const bool replaying = spooling_ && available();
+    const auto room = [&] { return backlog_.percent_used() < kReplayPercentMax; };
+    spool_->step(replaying && room(), now);
+    if (!replaying) return;
+    SpooledRecord record;
+    for (int n = 0; n < kReplayedPerStep && room() && spool_->peek(record, now); ++n) {
+        QueuedRecord entry;
+        entry.queued_at = now;
+        entry.weight = record.weight;
+        entry.template_index = static_cast<std::uint16_t>(record.template_index);
+        if (!backlog_.push(entry, record.octets)) break;
+        pace_.record_arrived(record.octets.size());
+        ledger_.queued.add(record.weight);
+        spool_->pop();
+    }
+    spooling_ = !spool_->empty();
+}
+
+// In the order in which they would have been sent: the queue, what was read from the spool, the
+// spool.
+void CollectorSession::spool_the_rest(TimeNs now) noexcept {
+    if (!spool_) return;
+    unpack_message();
+    spool_->settle(now);
+    if (!spool_->empty()) spool_->push_to_front();
+    QueuedRecord entry;
+    Bytes octets;
+    for (; backlog_.peek(entry, octets); backlog_.advance()) {
+        RecordTally one;
+        one.add(entry.weight);
+        ledger_.queued.subtract(one);
+        spool_->wait_for_room(now);
+        spool_->push({entry.template_index, octets, entry.weight}, now);
+    }
+    backlog_.release();
+    SpooledRecord record;
+    while (spool_->peek(record, now)) {
+        spool_->wait_for_room(now);
+        spool_->push({record.template_index, record.octets, record.weight}, now);
+        spool_->pop();
+    }
+    spool_->settle(now);
+}
+
+LossReason CollectorSession::why_full(TimeNs now) const noexcept {
+    if (!connected_) return LossReason::not_connected;
+    if (failing_) return LossReason::send_error;
+    return rate_limit_.exhausted(now) ? LossReason::rate_limit : LossReason::queue_full;
 }
 
 void CollectorSession::step(TimeNs now) noexcept {
@@ -76,12 +154,18 @@ void CollectorSession::step(TimeNs now) noexcept {
     const bool connected = transport_->step(now);
     unsend_failed(LossReason::connection_lost);
     follow_transport(connected);
+    step_spool(now);
     pace_.measure(now);
     if (connected_) {
-        options_.start_when_due(now, closing_ && backlog_.empty() && message_.empty());
+        options_.start_when_due(now,
+                                closing_ && !spooling_ && backlog_.empty() && message_.empty());
     }
     if (connected_ && now >= retry_at_) {
+        if (tried_ && !transport_->reliable() && backlog_.empty() && message_.empty()) {
+            announcements_.repeat();
+        }
         for (int sent = 0; sent < kMessagesPerStep; ++sent) {
+            if (!rate_limit_.may_send(now)) break;
             if (message_.empty() && message_due(now)) pack_message(now);
             if (message_.empty() || !pace_.may_send(backlog_, now) || !send_message(now)) break;
         }
@@ -100,6 +184,7 @@ void CollectorSession::abandon() noexcept {
     transport_->abort();
     unsend_failed(LossReason::shutdown);
     unsend_unacknowledged(LossReason::shutdown);
+    spool_the_rest(now_);
     lose_queued(ledger_.queued, LossReason::shutdown, now_);
     backlog_.clear();
     message_ = {};
@@ -113,6 +198,27 @@ bool CollectorSession::idle() const noexcept {
 
 void CollectorSession::repeat_templates() noexcept {
     if (!transport_->reliable()) announcements_.repeat();
+}
+
+std::size_t CollectorSession::message_octets() const noexcept {
+    return transport_->max_message_octets() - kHeaders;
+}
+
+// Of a message that the kernel may have a part of, nothing moves: it goes again or is counted here.
+void CollectorSession::hand_over(RecordSink& other, TimeNs now) noexcept {
+    if (closed_ || (!message_.empty() && message_records_.records > 0)) return;
+    RecordTally moved;
+    QueuedRecord record;
+    Bytes octets;
+    while (moved.records < kHandedOverAtOnce && !other.backlogged() &&
+           backlog_.peek(record, octets)) {
+        other.append({record.template_index, octets, record.weight}, now);
+        moved.add(record.weight);
+        backlog_.advance();
+    }
+    backlog_.release();
+    ledger_.queued.subtract(moved);
+    ledger_.handed_over.add(moved);
 }
 
 void CollectorSession::follow_transport(bool connected) noexcept {
@@ -130,7 +236,7 @@ void CollectorSession::start_session() noexcept {
     options_.start_session(now_);
     sent_messages_.clear();
     retry_at_ = 0;
-    failing_ = trying_ = false;
+    failing_ = trying_ = tried_ = false;
 }
 
 void CollectorSession::end_session() noexcept {
@@ -149,7 +255,6 @@ bool CollectorSession::message_due(TimeNs now) const noexcept {
     Bytes octets;
     if (!backlog_.peek(oldest, octets)) return false;
     if (closing_ || now >= oldest.queued_at + message_delay_) return true;
-    constexpr std::size_t kHeaders = ipfix::kMessageHeaderOctets + ipfix::kSetHeaderOctets;
     return backlog_.unread_octets() + kHeaders >= transport_->max_message_octets();
 }
 
@@ -174,7 +279,8 @@ void CollectorSession::pack_message(TimeNs now) noexcept {
 void CollectorSession::pack_records(TimeNs now) noexcept {
     QueuedRecord record;
     Bytes octets;
-    while (backlog_.peek(record, octets)) {
+    while (message_records_.records < rate_limit_.records_at_once() &&
+           backlog_.peek(record, octets)) {
         const bool announced = announcements_.announced(record.template_index);
         const auto verdict =
             announced ? builder_.append_data(announcements_[record.template_index], octets)
@@ -218,6 +324,7 @@ bool CollectorSession::send_message(TimeNs now) noexcept {
 void CollectorSession::message_left(TimeNs now) noexcept {
     const auto octets = static_cast<std::uint32_t>(message_.size());
     if (!transport_->reliable()) pace_.message_left(octets, backlog_, now);
+    rate_limit_.message_left(message_records_.records, octets, now);
     sequence_ += builder_.sequence_step(); // modulo 2^32, as RFC 7011 section 3.1 has it
     ledger_.queued.subtract(message_records_);
     ledger_.sent.add(message_records_);
@@ -230,9 +337,9 @@ void CollectorSession::message_left(TimeNs now) noexcept {
     sent_messages_.add(octets, message_records_);
     backlog_.release();
     message_ = {};
-    failing_ = false;
+    failing_ = failing_ && trying_;
     if (trying_) retry_at_ = now + kAnswerWait;
-    trying_ = false;
+    tried_ = std::exchange(trying_, false);
 }
 
 void CollectorSession::unpack_message() noexcept {
@@ -243,6 +350,7 @@ void CollectorSession::unpack_message() noexcept {
 void CollectorSession::wait_and_try_again(TimeNs now) noexcept {
     unpack_message();
     failing_ = true;
+    tried_ = false;
     retry_at_ = now + retry_delay_;
     if (transport_->reliable()) return;
     trying_ = true;
@@ -250,9 +358,12 @@ void CollectorSession::wait_and_try_again(TimeNs now) noexcept {
 }
 
 void CollectorSession::finish_if_done() noexcept {
-    if (!closing_ || !backlog_.empty() || !message_.empty()) return;
+    if (!closing_) return;
+    const bool to_spool = spool_ && away(now_);
+    if (!to_spool && (!backlog_.empty() || !message_.empty() || spooling_)) return;
     if (connected_ && !options_.finished()) return;
     if (connected_ && transport_->unacknowledged_octets() > 0) return;
+    spool_the_rest(now_);
     closed_ = transport_->finish(now_);
 }
 

@@ -15,7 +15,13 @@
 //    records: the ledger keeps them apart.
 //  - A message leaves when it is full, when its oldest record waited message_delay, when templates
 //    are due, or when the session is closing.
-//  - Over UDP messages are spread (send_pace.hpp).
+//  - Over UDP messages are spread (send_pace.hpp). A rate limit (rate_limit.hpp) holds messages
+//  back
+//    whatever the transport.
+//  - With a spool (record_spool.hpp), records go to disk when the collector was away for a second
+//    or the queue is half full, and from then on until the spool is empty: so the queue in memory
+//    is older than what is on disk, which is older than what comes, and all leave in order. At the
+//    end, what cannot be sent in time is put there for the next process.
 //  - A full queue refuses the newest record, counted by why the queue is full.
 //  - A broken TCP connection: a message not completely given to the kernel was never complete at
 //    the collector and goes again, whole, on the next connection. Whole messages that the
@@ -24,8 +30,9 @@
 //  - An error over UDP (ICMP says that an earlier datagram met a closed port, no route ...): that
 //    earlier datagram stays counted as sent, since the network took it. Records then wait: after
 //    a second a message with templates only tries the path, and when no new error answers it,
-//    records follow. So a collector that restarts misses next to nothing, and one that is gone
-//    costs counted records.
+//    records follow. The session is available again when the message after that one met no error
+//    either (templates once more, where no records wait). So a collector that restarts misses next
+//    to nothing, and one that is gone costs counted records.
 //
 // Thread: the exporter's lcore. `templates` and `options_records` must outlive the session.
 #pragma once
@@ -39,8 +46,10 @@
 #include "probe/exporting/export_message.hpp"
 #include "probe/exporting/export_options.hpp"
 #include "probe/exporting/options_cycle.hpp"
+#include "probe/exporting/rate_limit.hpp"
 #include "probe/exporting/record_backlog.hpp"
 #include "probe/exporting/record_sink.hpp"
+#include "probe/exporting/record_spool.hpp"
 #include "probe/exporting/send_pace.hpp"
 #include "probe/exporting/sent_messages.hpp"
 #include "probe/exporting/template_announcements.hpp"
@@ -56,15 +65,27 @@ class CollectorSession final : public RecordSink {
                      std::unique_ptr<Transport> transport,
                      OptionsRecords* options_records = nullptr, std::uint32_t first_sequence = 0);
 
-    void append(std::size_t template_index, Bytes data_record, RecordWeight weight,
-                TimeNs now) noexcept override;
+    /// Before the first record: opens the spool that the collector's options tell of, and takes
+    /// over what is in it. Throws std::runtime_error with the remedy.
+    void open_spool(std::uint32_t domain_id, std::span<const ipfix::TemplateRecord> templates,
+                    LogLine log, SpoolThread thread = SpoolThread::own);
+    /// nullptr: it has none.
+    [[nodiscard]] RecordSpool* spool() noexcept { return spool_.get(); }
+
+    void append(const DataRecord& record, TimeNs now) noexcept override;
     void step(TimeNs now) noexcept override;
     void close(TimeNs now) noexcept override;
     void abandon() noexcept override;
     [[nodiscard]] bool idle() const noexcept override;
-    [[nodiscard]] bool backlogged() const noexcept override { return backlog_.over_half(); }
+    [[nodiscard]] bool backlogged() const noexcept override {
+        return spooling_ ? spool_->behind() : backlog_.over_half();
+    }
     [[nodiscard]] const std::string& name() const noexcept override { return collector_.url; }
     [[nodiscard]] const SessionLedger& ledger() const noexcept override { return ledger_; }
+    /// Over TCP: connected. Over UDP: no error since the path was last tried and found open.
+    [[nodiscard]] bool available() const noexcept override { return connected_ && !failing_; }
+    [[nodiscard]] std::size_t message_octets() const noexcept override;
+    void hand_over(RecordSink& other, TimeNs now) noexcept override;
 
     /// The sequence number that the next message will carry.
     [[nodiscard]] std::uint32_t next_sequence() const noexcept { return sequence_; }
@@ -74,6 +95,10 @@ class CollectorSession final : public RecordSink {
     void repeat_templates() noexcept override;
 
   private:
+    [[nodiscard]] LossReason why_full(TimeNs now) const noexcept;
+    [[nodiscard]] bool away(TimeNs now) const noexcept;
+    void step_spool(TimeNs now) noexcept;
+    void spool_the_rest(TimeNs now) noexcept;
     void follow_transport(bool connected) noexcept;
     void start_session() noexcept;
     void end_session() noexcept;
@@ -102,9 +127,14 @@ class CollectorSession final : public RecordSink {
     TemplateAnnouncements announcements_;
     OptionsCycle options_;
     SendPace pace_;
+    RateLimit rate_limit_;
     RecordBacklog backlog_;
     SentMessages sent_messages_;
     SessionLedger ledger_;
+
+    std::unique_ptr<RecordSpool> spool_;
+    bool spooling_ = false; ///< new records go to the spool: older ones are there
+    TimeNs there_at_ = 0;   ///< when it was last available; 0: not stepped yet
 
     // Of the transport session:
     std::uint64_t session_ = 0;
@@ -113,8 +143,9 @@ class CollectorSession final : public RecordSink {
     std::uint32_t export_time_s_ = 0;
     TimeNs now_ = 0; ///< of the latest step
     TimeNs retry_at_ = 0;
-    bool failing_ = false; ///< the last attempt to send met an error
+    bool failing_ = false; ///< an attempt to send met an error, and no later one was without
     bool trying_ = false;  ///< the next message shows whether the path works again
+    bool tried_ = false;   ///< it has left; an error that answers it comes with the one after it
 
     // The message at hand:
     ExportMessage builder_;

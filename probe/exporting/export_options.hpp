@@ -2,10 +2,12 @@
 // What an operator says about exporting. Filled by config/.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "probe/metering/metering_options.hpp"
@@ -60,6 +62,14 @@ struct FileOptions {
     bool checksum = false;           ///< messageMD5Checksum in every message
 };
 
+/// Where records wait on disk while a collector is away.
+struct SpoolOptions {
+    std::string directory;                             ///< empty: no spool
+    std::uint64_t octets_max = std::uint64_t{1} << 30; ///< of all its files
+};
+
+inline constexpr std::size_t kNoGroup = SIZE_MAX;
+
 /// One collector, from a URL: udp://192.0.2.7:4739, tcp://[2001:db8::7], tls://collector.example,
 /// dtls://, sctp://, netflow9://, netflow5://, file:///var/lib/x.ipfix, json:- or json:path,
 /// table:-
@@ -74,10 +84,31 @@ struct CollectorOptions {
     std::string path; ///< file, json, table: "-" is standard output
     FileOptions file{};
     ExportFormat format = ExportFormat::ipfix;
+    std::uint64_t records_per_second = 0; ///< 0: no limit
+    std::uint64_t bits_per_second = 0;    ///< of messages, without the headers below them; 0: none
+    SpoolOptions spool;
+    std::size_t group = kNoGroup; ///< its place in ExportOptions::groups
+};
+
+/// How the collectors of a group share the records that it gets.
+enum class Distribution : std::uint8_t {
+    round_robin, ///< in turn, a message's worth each
+    flow_hash,   ///< all records of a flow to the same one
+    failover,    ///< all to the first of the list that is there
+};
+inline constexpr std::array<std::string_view, 3> kDistributionNames = {"round_robin", "flow_hash",
+                                                                       "failover"};
+
+/// Collectors that are one receiver: each record goes to one of them. What is in no group gets a
+/// copy of every record, and so does each group.
+struct CollectorGroupOptions {
+    Distribution distribute = Distribution::round_robin;
+    TimeNs failover_after = 10 * kNsPerSecond; ///< away for so long: its queue goes to another
 };
 
 struct ExportOptions {
     std::vector<CollectorOptions> collectors;
+    std::vector<CollectorGroupOptions> groups;
     TimeNs template_refresh = 60 * kNsPerSecond;    ///< UDP, RFC 7011 section 8.4
     std::uint32_t template_refresh_messages = 4096; ///< UDP; 0: by time only
     std::uint32_t template_copies =

@@ -91,13 +91,15 @@ std::unique_ptr<RecordSink> open_sink(const CollectorOptions& collector,
                                       OptionsRecords* options_records, LogLine log,
                                       std::uint64_t seed) {
     tell_what_is_left_out(collector, templates, log);
-    auto transport = open_transport(collector, options, std::move(log), seed);
+    auto transport = open_transport(collector, options, log, seed);
     if (transport == nullptr) {
         return std::make_unique<TextSink>(collector, options, templates, terminal_columns());
     }
     if (collector.format != ExportFormat::ipfix) options_records = nullptr;
-    return std::make_unique<CollectorSession>(collector, options, domain_id, templates,
-                                              std::move(transport), options_records);
+    auto session = std::make_unique<CollectorSession>(collector, options, domain_id, templates,
+                                                      std::move(transport), options_records);
+    if (!collector.spool.directory.empty()) session->open_spool(domain_id, templates, log);
+    return session;
 }
 
 } // namespace probe

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Where encoded data records go: a collector session or a text output, one sink each.
+// Where encoded data records go: a collector session, a text output, or a group of them.
 //
 // Thread: all calls from the exporter's lcore. Nothing blocks on a socket and nothing allocates
 // after construction (text sinks reuse their buffers). Time is the probe's timeline, an argument.
@@ -7,6 +7,8 @@
 
 #include <cstddef>
 #include <functional>
+#include <memory>
+#include <span>
 #include <string>
 
 #include "probe/exporting/session_ledger.hpp"
@@ -18,14 +20,20 @@ namespace probe {
 /// message.
 using LogLine = std::function<void(const std::string&)>;
 
+/// One data record, encoded in the layout of templates[template_index].
+struct DataRecord {
+    std::size_t template_index = 0;
+    Bytes octets;
+    RecordWeight weight;
+    std::uint64_t flow_hash = 0; ///< see probe/metering/flow_hash.hpp; 0 where no sink wants it
+};
+
 class RecordSink {
   public:
     virtual ~RecordSink() = default;
 
-    /// Takes one data record, encoded in the layout of templates[template_index]; the octets are
-    /// copied. A record that cannot be taken is in ledger().lost at once.
-    virtual void append(std::size_t template_index, Bytes data_record, RecordWeight weight,
-                        TimeNs now) noexcept = 0;
+    /// The octets are copied. A record that cannot be taken is in ledger().lost at once.
+    virtual void append(const DataRecord& record, TimeNs now) noexcept = 0;
 
     /// Connects, repeats templates, sends what is due. Bounded work: call it often.
     virtual void step(TimeNs now) noexcept = 0;
@@ -54,6 +62,29 @@ class RecordSink {
     [[nodiscard]] virtual const std::string& name() const noexcept = 0;
 
     [[nodiscard]] virtual const SessionLedger& ledger() const noexcept = 0;
+
+    // For groups, which deal records out:
+
+    [[nodiscard]] virtual bool wants_flow_hash() const noexcept { return false; }
+
+    /// Records given to it now can go on their way.
+    [[nodiscard]] virtual bool available() const noexcept { return true; }
+
+    /// Octets of records that fill a message.
+    [[nodiscard]] virtual std::size_t message_octets() const noexcept { return kTextPieceOctets; }
+
+    /// Gives queued records of which nothing is under way to `other`, while that one has room:
+    /// handed_over here, offered there.
+    virtual void hand_over(RecordSink& /*other*/, TimeNs /*now*/) noexcept {}
+
+    /// The sinks of a group; none for any other.
+    [[nodiscard]] virtual std::span<const std::unique_ptr<RecordSink>> members() const noexcept {
+        return {};
+    }
+
+  private:
+    /// Text has no messages; this is what it is dealt at a time.
+    static constexpr std::size_t kTextPieceOctets = std::size_t{16} * 1024;
 };
 
 } // namespace probe

@@ -2,7 +2,7 @@
 // What became of the data records offered to one collector, file or terminal.
 //
 // At any instant, in records and in the packets and octets they stand for:
-//     offered = sent + queued + sum(lost[reason])
+//     offered + recovered = sent + queued + spooled + handed_over + sum(lost[reason])
 // Thread: written by the exporter's lcore; others get a copy from it.
 #pragma once
 
@@ -42,24 +42,31 @@ struct RecordTally {
     friend constexpr bool operator==(const RecordTally&, const RecordTally&) = default;
 };
 
-/// Why a record was not sent. The first three are one event, a full queue, told apart by its cause.
+/// Why a record was not sent. The first four are one event, a full queue, told apart by its cause.
 enum class LossReason : std::uint8_t {
     queue_full,         ///< the collector takes less than the probe makes
     not_connected,      ///< the queue filled while there was no connection
     send_error,         ///< the queue filled while the kernel refused to send or write
+    rate_limit,         ///< the queue filled while the collector's rate limit was used up
     record_too_large,   ///< does not fit a message of the path's size
     template_too_large, ///< its template does not fit a message of the path's size
     connection_lost,    ///< TCP, SCTP: sent, not acknowledged when the connection broke
     abandoned,          ///< SCTP: sent, not acknowledged within its lifetime (RFC 3758)
     not_representable,  ///< NetFlow v5: not of IPv4
     shutdown,           ///< queued or not acknowledged when the shutdown deadline passed
+    spool_full,         ///< the spool has its size, or its disk is full
+    spool_error,        ///< the spool's directory or disk refuses to be written
+    spool_behind,       ///< the spool's disk takes less than comes
+    spool_damaged,      ///< a block of the spool is cut or its checksum wrong
+    template_changed,   ///< in the spool since another run, and no template has its layout now
     count_
 };
 inline constexpr std::size_t kLossReasons = static_cast<std::size_t>(LossReason::count_);
 inline constexpr std::array<std::string_view, kLossReasons> kLossReasonNames = {
-    "queue_full",       "not_connected",      "send_error",
-    "record_too_large", "template_too_large", "connection_lost",
-    "abandoned",        "not_representable",  "shutdown",
+    "queue_full",        "not_connected",      "send_error",       "rate_limit",
+    "record_too_large",  "template_too_large", "connection_lost",  "abandoned",
+    "not_representable", "shutdown",           "spool_full",       "spool_error",
+    "spool_behind",      "spool_damaged",      "template_changed",
 };
 
 /// What the kernel answered instead of taking a message. None of these loses a record by itself.
@@ -87,6 +94,9 @@ struct SessionLedger {
     /// a connection breaks (so it can shrink then). Files: written.
     RecordTally sent;
     RecordTally queued;
+    RecordTally spooled;     ///< on disk, or on the way there or back
+    RecordTally recovered;   ///< in the spool at the start: what an earlier process left
+    RecordTally handed_over; ///< to another collector of its group, which was offered them
     std::array<RecordTally, kLossReasons> lost{};
 
     std::uint64_t messages_sent = 0;
@@ -114,7 +124,11 @@ struct SessionLedger {
         RecordTally total = lost_total();
         total.add(sent);
         total.add(queued);
-        return total == offered;
+        total.add(spooled);
+        total.add(handed_over);
+        RecordTally given = offered;
+        given.add(recovered);
+        return total == given;
     }
 };
 

@@ -45,16 +45,17 @@ TextSink::~TextSink() {
     finish();
 }
 
-void TextSink::append(std::size_t template_index, Bytes data_record, RecordWeight weight,
-                      TimeNs now) noexcept {
+void TextSink::append(const DataRecord& record, TimeNs now) noexcept {
+    const RecordWeight& weight = record.weight;
     ledger_.offered.add(weight);
     const std::size_t before = buffer_.size();
     if (!broken_ && !closed_) {
         try {
             if (table_) {
-                table_->append_record(buffer_, template_index, data_record);
+                table_->append_record(buffer_, record.template_index, record.octets);
             } else {
-                ipfix::append_json_record(buffer_, templates_[template_index], data_record);
+                ipfix::append_json_record(buffer_, templates_[record.template_index],
+                                          record.octets);
                 buffer_ += '\n';
             }
             buffered_.push_back({buffer_.size(), weight});

@@ -31,8 +31,7 @@ class TextSink final : public RecordSink {
     TextSink(const TextSink&) = delete;
     TextSink& operator=(const TextSink&) = delete;
 
-    void append(std::size_t template_index, Bytes data_record, RecordWeight weight,
-                TimeNs now) noexcept override;
+    void append(const DataRecord& record, TimeNs now) noexcept override;
     void step(TimeNs now) noexcept override;
     void close(TimeNs now) noexcept override;
     void abandon() noexcept override;

@@ -4,11 +4,17 @@
 #include <algorithm>
 #include <cstring>
 
+#include "probe/metering/flow_hash.hpp"
+
 namespace probe {
 
 Exporter::Exporter(const RecordBinding& binding, const std::vector<Worker*>& workers,
                    std::vector<std::unique_ptr<RecordSink>> sinks)
-    : binding_(binding), sinks_(std::move(sinks)), scratch_(binding.record_octets_max()) {
+    : binding_(binding),
+      sinks_(std::move(sinks)),
+      hash_flows_(std::any_of(sinks_.begin(), sinks_.end(),
+                              [](const auto& sink) { return sink->wants_flow_hash(); })),
+      scratch_(binding.record_octets_max()) {
     for (const Worker* worker : workers) {
         for (const IpFamily family : {IpFamily::ipv4, IpFamily::ipv6}) {
             if (FlowLane* lane = worker->lane(family); lane != nullptr) {
@@ -72,8 +78,12 @@ void Exporter::export_record(const std::uint8_t* record, const Source& source,
     const RecordWeight weight = plan.weight(record);
     encoded_.add(weight);
     const std::size_t template_index = binding_.template_index(family, number);
+    const DataRecord data_record{.template_index = template_index,
+                                 .octets = {scratch_.data(), octets},
+                                 .weight = weight,
+                                 .flow_hash = hash_flows_ ? flow_hash(family, record) : 0};
     for (const auto& sink : sinks_) {
-        sink->append(template_index, {scratch_.data(), octets}, weight, now);
+        sink->append(data_record, now);
     }
 }
 

@@ -59,6 +59,7 @@ class Exporter {
     const RecordBinding& binding_;
     std::vector<Source> sources_;
     std::vector<std::unique_ptr<RecordSink>> sinks_;
+    bool hash_flows_; ///< some sink wants DataRecord::flow_hash
     std::vector<std::uint8_t> scratch_;
     std::array<std::uint8_t, kPackedOctetsMax> names_;
     RecordTally encoded_;

@@ -261,7 +261,7 @@ void LiveJob::add_sinks(LedgerSnapshot& snapshot) const {
     snapshot.encoded = exporter_->encoded();
     snapshot.texts_cut_for_record = exporter_->texts_cut();
     for (const auto& sink : exporter_->sinks()) {
-        snapshot.sinks.push_back({sink->name(), sink->ledger()});
+        snapshot.sinks.push_back(SinkSum::of(*sink));
     }
 }
 

@@ -154,7 +154,7 @@ class ReadJob {
         ledger.encoded = exporter_->encoded();
         ledger.texts_cut_for_record = exporter_->texts_cut();
         for (const auto& sink : exporter_->sinks()) {
-            ledger.sinks.push_back({sink->name(), sink->ledger()});
+            ledger.sinks.push_back(SinkSum::of(*sink));
         }
         ledger.settled = true;
     }

@@ -36,7 +36,47 @@ void expect_equal(std::vector<std::string>& wrong, const std::string& what, cons
     expect_equal(wrong, what + ", octets", left.octets, right.octets);
 }
 
+void expect_balance(std::vector<std::string>& wrong, const SinkSum& sink) {
+    RecordTally told = sink.ledger.sent;
+    told.add(sink.ledger.queued);
+    told.add(sink.ledger.spooled);
+    told.add(sink.ledger.handed_over);
+    told.add(sink.ledger.lost_total());
+    RecordTally given = sink.ledger.offered;
+    given.add(sink.ledger.recovered);
+    expect_equal(wrong,
+                 sink.name + ": offered + recovered = sent + queued + spooled + handed over + lost",
+                 given, told);
+}
+
+/// What a group's collectors handed over to each other, they were offered twice.
+void expect_sum_of_members(std::vector<std::string>& wrong, const SinkSum& group) {
+    if (group.members.empty()) {
+        return;
+    }
+    RecordTally offered;
+    RecordTally sent;
+    RecordTally shared = group.ledger.offered;
+    for (const SinkSum& member : group.members) {
+        expect_balance(wrong, member);
+        offered.add(member.ledger.offered);
+        sent.add(member.ledger.sent);
+        shared.add(member.ledger.handed_over);
+    }
+    expect_equal(wrong, group.name + ": offered to its collectors = offered + handed over", offered,
+                 shared);
+    expect_equal(wrong, group.name + ": sent = sent by its collectors", group.ledger.sent, sent);
+}
+
 } // namespace
+
+SinkSum SinkSum::of(const RecordSink& sink) {
+    SinkSum sum{.name = sink.name(), .ledger = sink.ledger(), .members = {}};
+    for (const auto& member : sink.members()) {
+        sum.members.push_back(of(*member));
+    }
+    return sum;
+}
 
 void LedgerSnapshot::add(const MeteringLedger& ledger, const LiveTotals& its_live) {
     probe::add(received, sum_of(ledger.received));
@@ -106,11 +146,8 @@ std::vector<std::string> LedgerSnapshot::proof(std::uint64_t records_waiting) co
             of(ApplicationCount::results_refused) + of(ApplicationCount::flows_inspecting));
     for (const SinkSum& sink : sinks) {
         expect_equal(wrong, sink.name + ": offered = encoded", sink.ledger.offered, encoded);
-        RecordTally told = sink.ledger.sent;
-        told.add(sink.ledger.queued);
-        told.add(sink.ledger.lost_total());
-        expect_equal(wrong, sink.name + ": offered = sent + queued + lost", sink.ledger.offered,
-                     told);
+        expect_balance(wrong, sink);
+        expect_sum_of_members(wrong, sink);
     }
     return wrong;
 }
@@ -194,6 +231,44 @@ void write_application(Table& table, const LedgerSnapshot& s) {
     }
 }
 
+void write_sink(Table& table, const SinkSum& sink, const char* to) {
+    table.heading(to + sink.name, "records", "packets", "IP octets");
+    table.line("sent", sink.ledger.sent);
+    if (sink.ledger.queued.records != 0) {
+        table.line("queued", sink.ledger.queued);
+    }
+    if (sink.ledger.recovered.records != 0) {
+        table.line("recovered from the spool", sink.ledger.recovered);
+    }
+    if (sink.ledger.spooled.records != 0) {
+        table.line("spooled", sink.ledger.spooled);
+    }
+    if (sink.ledger.handed_over.records != 0) {
+        table.line("handed over", sink.ledger.handed_over);
+    }
+    for (std::size_t r = 0; r < kLossReasons; ++r) {
+        if (sink.ledger.lost[r].records != 0) {
+            table.line("lost: " + spaced(kLossReasonNames[r]), sink.ledger.lost[r]);
+        }
+    }
+    if (sink.ledger.messages_sent != 0) {
+        table.text(fmt::format(
+            "  {} messages, {} octets, {} template records, {} options records, {} sessions",
+            sink.ledger.messages_sent, sink.ledger.message_octets_sent, sink.ledger.templates_sent,
+            sink.ledger.options_sent, sink.ledger.sessions));
+        if (sink.ledger.options_too_large != 0) {
+            table.text(fmt::format("  {} options records too large for a message",
+                                   sink.ledger.options_too_large));
+        }
+    }
+    for (std::size_t e = 0; e < kSendErrors; ++e) {
+        if (sink.ledger.send_errors[e] != 0) {
+            table.text(fmt::format("  send errors: {} {}", sink.ledger.send_errors[e],
+                                   spaced(kSendErrorNames[e])));
+        }
+    }
+}
+
 void write_records(Table& table, const LedgerSnapshot& s) {
     table.heading("flow records", "records", "packets", "IP octets");
     for (std::size_t r = 1; r < kFlowEndReasons; ++r) {
@@ -209,31 +284,9 @@ void write_records(Table& table, const LedgerSnapshot& s) {
         table.line("lost: record queue full", s.records_lost_queue_full);
     }
     for (const SinkSum& sink : s.sinks) {
-        table.heading("to " + sink.name, "records", "packets", "IP octets");
-        table.line("sent", sink.ledger.sent);
-        if (sink.ledger.queued.records != 0) {
-            table.line("queued", sink.ledger.queued);
-        }
-        for (std::size_t r = 0; r < kLossReasons; ++r) {
-            if (sink.ledger.lost[r].records != 0) {
-                table.line("lost: " + spaced(kLossReasonNames[r]), sink.ledger.lost[r]);
-            }
-        }
-        if (sink.ledger.messages_sent != 0) {
-            table.text(fmt::format(
-                "  {} messages, {} octets, {} template records, {} options records, {} sessions",
-                sink.ledger.messages_sent, sink.ledger.message_octets_sent,
-                sink.ledger.templates_sent, sink.ledger.options_sent, sink.ledger.sessions));
-            if (sink.ledger.options_too_large != 0) {
-                table.text(fmt::format("  {} options records too large for a message",
-                                       sink.ledger.options_too_large));
-            }
-        }
-        for (std::size_t e = 0; e < kSendErrors; ++e) {
-            if (sink.ledger.send_errors[e] != 0) {
-                table.text(fmt::format("  send errors: {} {}", sink.ledger.send_errors[e],
-                                       spaced(kSendErrorNames[e])));
-            }
+        write_sink(table, sink, "to ");
+        for (const SinkSum& member : sink.members) {
+            write_sink(table, member, "  of these, to ");
         }
     }
 }
@@ -301,23 +354,6 @@ std::string application_json(const LedgerSnapshot& s) {
     return out + fmt::format("\"texts_cut_for_record\":{}}}", s.texts_cut_for_record);
 }
 
-std::string json(const SinkSum& sink) {
-    const SessionLedger& l = sink.ledger;
-    std::string errors;
-    for (std::size_t e = 0; e < kSendErrors; ++e) {
-        errors +=
-            fmt::format("{}\"{}\":{}", e == 0 ? "" : ",", kSendErrorNames[e], l.send_errors[e]);
-    }
-    return fmt::format(R"({{"name":{},"offered":{},"sent":{},"queued":{},"lost":{},"messages":{},)"
-                       R"("messageOctets":{},)"
-                       R"("templateRecords":{},"optionsRecords":{},"optionsTooLarge":{},)"
-                       R"("sessions":{},"sendErrors":{{{}}}}})",
-                       json_string(sink.name), json(l.offered), json(l.sent), json(l.queued),
-                       json_map(kLossReasonNames, l.lost, 0), l.messages_sent,
-                       l.message_octets_sent, l.templates_sent, l.options_sent, l.options_too_large,
-                       l.sessions, errors);
-}
-
 template <class Items, class Write>
 std::string json_list(const Items& items, Write write) {
     std::string out = "[";
@@ -325,6 +361,31 @@ std::string json_list(const Items& items, Write write) {
         out += (out.size() == 1 ? "" : ",") + write(item);
     }
     return out + "]";
+}
+
+std::string json(const SinkSum& sink) {
+    const SessionLedger& l = sink.ledger;
+    std::string errors;
+    for (std::size_t e = 0; e < kSendErrors; ++e) {
+        errors +=
+            fmt::format("{}\"{}\":{}", e == 0 ? "" : ",", kSendErrorNames[e], l.send_errors[e]);
+    }
+    std::string members;
+    if (!sink.members.empty()) {
+        members = R"(,"members":)" +
+                  json_list(sink.members, [](const SinkSum& one) { return json(one); });
+    }
+    return fmt::format(
+        R"({{"name":{},"offered":{},"recovered":{},"sent":{},"queued":{},"spooled":{},)"
+        R"("handedOver":{},)"
+        R"("lost":{},"messages":{},)"
+        R"("messageOctets":{},)"
+        R"("templateRecords":{},"optionsRecords":{},"optionsTooLarge":{},)"
+        R"("sessions":{},"sendErrors":{{{}}}{}}})",
+        json_string(sink.name), json(l.offered), json(l.recovered), json(l.sent), json(l.queued),
+        json(l.spooled), json(l.handed_over), json_map(kLossReasonNames, l.lost, 0),
+        l.messages_sent, l.message_octets_sent, l.templates_sent, l.options_sent,
+        l.options_too_large, l.sessions, errors, members);
 }
 
 } // namespace

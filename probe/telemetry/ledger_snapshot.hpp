@@ -5,7 +5,10 @@
 //   metered      = in records made + in live flows                      packets, IP octets
 //   records made = taken by the exporter + lost on the way + waiting
 //   flows taken under inspection = with result + without + refused + inspecting        (layer 7)
-//   offered      = sent + queued + lost[reason], for every collector    records, packets, IP octets
+//   offered      = sent + queued + spooled + lost[reason], for every collector, in records, packets
+//                  and IP octets; + recovered on the left: what an earlier process had spooled
+//   Within a group, a collector's are = ... + handed over, and those of all = the group's + handed
+//   over.
 //
 // Plain values. Exact when the roles stand still (at exit, in tests); while they run, each counter
 // is exact but they are not of one instant, so proof() is for the former.
@@ -17,6 +20,7 @@
 #include <string_view>
 #include <vector>
 
+#include "probe/exporting/record_sink.hpp"
 #include "probe/exporting/session_ledger.hpp"
 #include "probe/metering/flow_lane.hpp"
 #include "probe/metering/metering_ledger.hpp"
@@ -43,6 +47,9 @@ struct PortSum {
 struct SinkSum {
     std::string name;
     SessionLedger ledger;
+    std::vector<SinkSum> members; ///< of a group: its collectors; the ledger is their sum
+
+    [[nodiscard]] static SinkSum of(const RecordSink& sink);
 };
 
 struct RoleSum {

@@ -7,7 +7,8 @@ All sums are added up here from their parts; the program's own opinion (ledgerCl
     metered      = in records made + in live flows                   packets, IP octets
     records made = encoded + lost on the way to the exporter         records, packets, octets
     flows taken  = with result + without + refused + inspecting      flows (layer 7)
-    offered      = sent + queued + lost[reason], per collector       records, packets, octets
+    offered + recovered = sent + queued + spooled + handed over + lost[reason], per collector and group
+    offered to a group's collectors = offered to the group + handed over by them
     received     = what the ports handed over                        packets (live only)
 """
 import json
@@ -43,6 +44,14 @@ def faults(ledger: dict, settled: bool = True) -> list:
         if left != right:
             wrong.append(f'{what}: {left} is not {right}')
 
+    def balance(name, collector):
+        told = total([collector['sent'], collector['queued'], collector['spooled'], collector['handedOver'],
+                      *collector['lost'].values()])
+        equal(f'{name}: offered + recovered = sent + queued + spooled + handed over + lost',
+              total([collector['offered'], collector['recovered']]), told)
+        if settled:
+            equal(f'{name}: nothing queued at the end', collector['queued'], dict.fromkeys(RECORD_UNITS, 0))
+
     made = total(ledger['recordsMade'].values())
     accounted = total([ledger['metered'], *ledger['refused'].values()], ('packets', 'octets'))
     equal('received = metered + refused', ledger['received'], accounted)
@@ -59,10 +68,19 @@ def faults(ledger: dict, settled: bool = True) -> list:
     for collector in ledger['collectors']:
         name = collector['name']
         equal(f'{name}: offered = encoded', collector['offered'], ledger['encoded'])
-        told = total([collector['sent'], collector['queued'], *collector['lost'].values()])
-        equal(f'{name}: offered = sent + queued + lost', collector['offered'], told)
-        if settled:
-            equal(f'{name}: nothing queued at the end', collector['queued'], dict.fromkeys(RECORD_UNITS, 0))
+        balance(name, collector)
+        members = collector.get('members', [])
+        for member in members:
+            balance(f"{name}: {member['name']}", member)
+        if members:
+            equal(f'{name}: nothing handed over by the group', collector['handedOver'], dict.fromkeys(RECORD_UNITS, 0))
+            equal(f'{name}: offered + handed over = offered to its collectors',
+                  total([collector['offered'], *(member['handedOver'] for member in members)]),
+                  total(member['offered'] for member in members))
+            for kind in ('sent', 'queued', 'spooled', 'recovered'):
+                equal(f'{name}: {kind} by all its collectors', collector[kind], total(member[kind] for member in members))
+            for reason, tally in collector['lost'].items():
+                equal(f'{name}: lost[{reason}] by all its collectors', tally, total(member['lost'][reason] for member in members))
     if ledger['ports']:
         handed_over = sum(port['received'] for port in ledger['ports'])
         equal('received = from the ports', ledger['received']['packets'], handed_over)

@@ -358,7 +358,7 @@ LedgerSnapshot Simulation::ledger() const {
     }
     snapshot.encoded = exporter_->encoded();
     for (const auto& sink : exporter_->sinks()) {
-        snapshot.sinks.push_back({sink->name(), sink->ledger()});
+        snapshot.sinks.push_back(SinkSum::of(*sink));
     }
     snapshot.settled = true;
     return snapshot;

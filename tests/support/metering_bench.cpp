@@ -57,10 +57,10 @@ std::uint32_t ScriptedSource::poll(PacketBatch& batch, TimeNs now) noexcept {
 CapturingSink::CapturingSink(std::span<const ipfix::TemplateRecord> templates, std::uint32_t domain)
     : templates_(templates), builder_(domain, 65535) {}
 
-void CapturingSink::append(std::size_t template_index, Bytes data_record, RecordWeight weight,
-                           TimeNs now) noexcept {
-    ledger_.offered.add(weight);
-    ledger_.sent.add(weight);
+void CapturingSink::append(const DataRecord& data_record, TimeNs now) noexcept {
+    const std::size_t template_index = data_record.template_index;
+    ledger_.offered.add(data_record.weight);
+    ledger_.sent.add(data_record.weight);
     builder_.reset();
     if (!announced_) {
         for (const ipfix::TemplateRecord& one : templates_) {
@@ -68,11 +68,11 @@ void CapturingSink::append(std::size_t template_index, Bytes data_record, Record
         }
         announced_ = true;
     }
-    (void)builder_.append_data(templates_[template_index].id(), data_record);
+    (void)builder_.append_data(templates_[template_index].id(), data_record.octets);
     const auto export_time = static_cast<std::uint32_t>((now + kNsPerSecond - 1) / kNsPerSecond);
     (void)decoder_.message(builder_.finish(export_time, sequence_++));
     for (strict::Record& record : decoder_.take_records()) {
-        seen_.push_back({std::move(record), template_index, weight, now});
+        seen_.push_back({std::move(record), template_index, data_record.weight, now});
     }
 }
 
@@ -155,7 +155,7 @@ LedgerSnapshot MeterBench::ledger() const {
     snapshot.encoded = exporter.encoded();
     snapshot.texts_cut_for_record = exporter.texts_cut();
     for (const auto& sink : exporter.sinks()) {
-        snapshot.sinks.push_back({sink->name(), sink->ledger()});
+        snapshot.sinks.push_back(SinkSum::of(*sink));
     }
     snapshot.settled = true;
     return snapshot;

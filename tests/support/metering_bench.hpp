@@ -70,8 +70,7 @@ class CapturingSink final : public RecordSink {
   public:
     CapturingSink(std::span<const ipfix::TemplateRecord> templates, std::uint32_t domain);
 
-    void append(std::size_t template_index, Bytes data_record, RecordWeight weight,
-                TimeNs now) noexcept override;
+    void append(const DataRecord& record, TimeNs now) noexcept override;
     void step(TimeNs) noexcept override {}
     void close(TimeNs) noexcept override {}
     void abandon() noexcept override {}

@@ -142,7 +142,21 @@ TEST_CASE("every key reaches its option", "[config]") {
     CHECK(fs::path(config.metering.template_files[1]).filename() == "wide.yaml");
 
     const ExportOptions& exporting = config.exporting;
-    REQUIRE(exporting.collectors.size() == 9);
+    REQUIRE(exporting.collectors.size() == 13);
+    REQUIRE(exporting.groups.size() == 2);
+    CHECK(exporting.groups[0].distribute == Distribution::failover);
+    CHECK(exporting.groups[0].failover_after == 3 * kNsPerSecond);
+    CHECK(exporting.groups[1].distribute == Distribution::flow_hash);
+    CHECK(exporting.collectors[8].group == kNoGroup);
+    CHECK(exporting.collectors[9].group == 0);
+    CHECK(exporting.collectors[10].group == 0);
+    CHECK(exporting.collectors[12].group == 1);
+    CHECK(exporting.collectors[9].records_per_second == 0);
+    CHECK(exporting.collectors[9].spool.directory == "/var/spool/parshall");
+    CHECK(exporting.collectors[9].spool.octets_max == std::uint64_t{4} << 30);
+    CHECK(exporting.collectors[10].spool.directory.empty());
+    CHECK(exporting.collectors[10].records_per_second == 50'000);
+    CHECK(exporting.collectors[10].bits_per_second == 100'000'000);
     CHECK(exporting.collectors[3].file.rotate_every == 300 * kNsPerSecond);
     CHECK(exporting.collectors[3].file.rotate_octets == 100 * 1024 * 1024);
     CHECK(exporting.collectors[3].file.keep == 288);

@@ -64,8 +64,8 @@ TEST_CASE("records of several templates keep their order", "[session]") {
     Bench bench;
     for (std::uint64_t number = 0; number < 10; ++number) {
         const bool ipv6 = number % 3 == 0;
-        bench.session.append(ipv6 ? 1 : 0, ipv6 ? ipv6_record(number) : ipv4_record(number), {1, 2},
-                             bench.now);
+        bench.session.append(
+            {ipv6 ? 1U : 0U, ipv6 ? ipv6_record(number) : ipv4_record(number), {1, 2}}, bench.now);
     }
     bench.step(kNsPerSecond);
     CHECK(numbers(bench.decode()) == counting(0, 10));
@@ -280,7 +280,7 @@ TEST_CASE("a record that no longer fits a message is counted and the others go o
     bench.step();
     bench.wire->octets_max = 16 + 4 + 12;
     bench.append(1);
-    bench.session.append(1, ipv6_record(2), {20, 2000}, bench.now);
+    bench.session.append({1, ipv6_record(2), {20, 2000}}, bench.now);
     bench.append(3);
     bench.step(kNsPerSecond);
     CHECK(numbers(bench.decode()) == std::vector<std::uint64_t>{1, 3});

@@ -88,13 +88,13 @@ probe::CollectorOptions collector_named(const std::string& url) {
 }
 
 Bench::Bench(probe::ExportOptions options, std::uint32_t first_sequence,
-             probe::OptionsRecords* options_records)
-    : session(collector_named("test"), options, kDomain, templates(),
+             probe::OptionsRecords* options_records, probe::CollectorOptions collector)
+    : session(std::move(collector), options, kDomain, templates(),
               std::make_unique<ScriptedTransport>(wire), options_records, first_sequence) {}
 
 void Bench::append(std::uint64_t first, std::uint64_t count) {
     for (std::uint64_t number = first; number < first + count; ++number) {
-        session.append(0, ipv4_record(number), {number, 100 * number}, now);
+        session.append({0, ipv4_record(number), {number, 100 * number}}, now);
     }
     check_balance(session.ledger());
 }

@@ -77,7 +77,8 @@ class ScriptedTransport final : public probe::Transport {
 /// A session over a scripted transport, with a clock.
 struct Bench {
     explicit Bench(probe::ExportOptions options = one_copy(), std::uint32_t first_sequence = 0,
-                   probe::OptionsRecords* options_records = nullptr);
+                   probe::OptionsRecords* options_records = nullptr,
+                   probe::CollectorOptions collector = collector_named("test"));
 
     void append(std::uint64_t first, std::uint64_t count = 1);
     void step(probe::TimeNs later = 0);

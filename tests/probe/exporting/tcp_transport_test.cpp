@@ -71,7 +71,7 @@ struct Live {
     }
     void append(std::uint64_t first, std::uint64_t count) {
         for (std::uint64_t number = first; number < first + count; ++number) {
-            session.append(0, ipv4_record(number), {1, 10}, now);
+            session.append({0, ipv4_record(number), {1, 10}}, now);
         }
     }
     const probe::SessionLedger& ledger() const { return session.ledger(); }

@@ -207,8 +207,8 @@ TEST_CASE("no line but the totals is wider than the terminal", "[table]") {
 TEST_CASE("JSON Lines: one object a record, written at the latest after message_delay", "[text]") {
     const TemporaryFile file;
     TextSink sink(to(TransportKind::json, file.path), {}, templates(), 0);
-    sink.append(0, ipv4_record(5), {5, 50}, kStart);
-    sink.append(0, ipv4_record(6), {6, 60}, kStart);
+    sink.append({0, ipv4_record(5), {5, 50}}, kStart);
+    sink.append({0, ipv4_record(6), {6, 60}}, kStart);
     CHECK(sink.ledger().queued == probe::RecordTally{2, 11, 110});
     sink.step(kStart + 499 * kNsPerMs);
     CHECK(file.text().empty());
@@ -224,23 +224,23 @@ TEST_CASE("JSON Lines: one object a record, written at the latest after message_
 TEST_CASE("a table ends with its totals", "[text]") {
     const TemporaryFile file;
     TextSink sink(to(TransportKind::table, file.path), {}, templates(), 80);
-    sink.append(0, ipv4_record(5), {5, 50}, kStart);
+    sink.append({0, ipv4_record(5), {5, 50}}, kStart);
     sink.close(kStart);
     CHECK(sink.idle());
     CHECK(file.text() ==
           "SOURCE                                         PKTS\n"
           "32.32.32.32                                       5\n"
           "1 flow record, 5 packets, 50 octets\n");
-    sink.append(0, ipv4_record(5), {5, 50}, kStart);
+    sink.append({0, ipv4_record(5), {5, 50}}, kStart);
     CHECK(lost(sink.ledger(), LossReason::shutdown).records == 1);
     check_balance(sink.ledger());
 }
 
 TEST_CASE("a full disk ends text output, to the record", "[text]") {
     TextSink sink(to(TransportKind::json, "/dev/full"), {}, templates(), 0);
-    sink.append(0, ipv4_record(5), {5, 50}, kStart);
+    sink.append({0, ipv4_record(5), {5, 50}}, kStart);
     sink.step(kStart + kNsPerSecond);
-    sink.append(0, ipv4_record(6), {6, 60}, kStart);
+    sink.append({0, ipv4_record(6), {6, 60}}, kStart);
     check_balance(sink.ledger());
     CHECK(lost(sink.ledger(), LossReason::send_error) == probe::RecordTally{2, 11, 110});
     CHECK(errors(sink.ledger(), probe::SendError::storage) == 1);
@@ -256,7 +256,7 @@ TEST_CASE("a reader of standard output that goes away is counted", "[text]") {
     ::close(ends[0]);
     TextSink sink(to(TransportKind::json, "-"), {}, templates(), 0);
     for (std::uint64_t number = 0; number < 10'000; ++number) {
-        sink.append(0, ipv4_record(number), {1, 1}, kStart);
+        sink.append({0, ipv4_record(number), {1, 1}}, kStart);
     }
     sink.close(kStart);
     REQUIRE(::dup2(saved, STDOUT_FILENO) >= 0);
