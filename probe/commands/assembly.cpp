@@ -90,6 +90,27 @@ std::shared_ptr<const ApplicationRules> load_rules(const ProbeConfig& config) {
 
 } // namespace
 
+/// A record that fits no datagram whatever the path is the configuration's mistake (RFC 7011
+/// section 10.3.3); of variable lengths the shortest counts.
+void refuse_oversize_records(const RecordBinding& binding, const ExportOptions& options) {
+    const bool datagrams = std::any_of(
+        options.collectors.begin(), options.collectors.end(), [](const CollectorOptions& one) {
+            return one.transport == TransportKind::udp || one.transport == TransportKind::dtls;
+        });
+    constexpr std::size_t kEthernetPayload = 1500 - 20 - 8; // the limit when none is said
+    const std::size_t payload = options.udp_payload != 0 ? options.udp_payload : kEthernetPayload;
+    constexpr std::size_t kHeaders = ipfix::kMessageHeaderOctets + ipfix::kSetHeaderOctets;
+    for (const ipfix::TemplateRecord& one : binding.templates()) {
+        const std::size_t octets =
+            kHeaders + std::max<std::size_t>(one.record_octets(), one.octets().size());
+        if (!datagrams || octets <= payload) continue;
+        throw std::invalid_argument(
+            fmt::format("template {} {} needs messages of {} octets, and datagrams have {}; "
+                        "raise exporting: {{udp_payload: ...}} or list fewer elements",
+                        one.id(), one.name(), octets, payload));
+    }
+}
+
 RecordBinding bind_templates(const ProbeConfig& config) {
     std::vector<ipfix::TemplateDescription> descriptions;
     for (const std::string& file : config.metering.template_files) {
@@ -116,7 +137,9 @@ RecordBinding bind_templates(const ProbeConfig& config) {
     if (lists(descriptions, FieldKind::label)) {
         context.rules = load_rules(config);
     }
-    return {descriptions, context};
+    RecordBinding binding(descriptions, context);
+    refuse_oversize_records(binding, config.exporting);
+    return binding;
 }
 
 std::unique_ptr<OptionsRecords> make_options_records(const ProbeConfig& config,

@@ -122,6 +122,15 @@ def test_wrong_yaml_and_wrong_words_are_exit_2(parshall, scratch):
         assert Run(parshall, *words, expect=2).stderr.strip(), words
 
 
+def test_a_record_that_fits_no_datagram_is_refused_at_load(parshall, scratch):
+    written = scratch / 'small.yaml'
+    for payload, collector, status in ((200, 'udp://127.0.0.1:9', 2), (200, 'tcp://127.0.0.1:9', 0), (1200, 'udp://127.0.0.1:9', 0)):
+        written.write_text(f'metering: {{templates: [application]}}\nexporting:\n  udp_payload: {payload}\n'
+                           f'  collectors: ["{collector}"]\n', encoding='utf-8')
+        run = Run(parshall, 'check', written, expect=status)
+        assert status == 0 or 'and datagrams have 200; raise exporting: {udp_payload: ...}' in run.stderr, run.stderr
+
+
 def test_payload_is_not_sent_unprotected_unless_the_operator_says_so(parshall, scratch):
     templates = scratch / 'payload.yaml'
     templates.write_text('templates:\n  - name: heads\n    keys: [sourceIPv4Address, destinationIPv4Address]\n'

@@ -17,12 +17,12 @@ OFFICE = CAPTURES / 'office.pcap'
 class SctpCollector:
     """tests/support/sctp_receiver."""
 
-    def __init__(self, scratch, *words, udp=None):
+    def __init__(self, scratch, *words, udp=None, prefix=()):
         program = os.environ.get('SCTP_RECEIVER')
         if not program:
             raise Skip('SCTP_RECEIVER names no program')
-        self.udp = udp or free_port()
-        self.process = Background(program, '--udp', self.udp, *words, log=scratch / 'sctp_receiver.out')
+        self.udp = free_port() if udp is None else udp  # 0: on IP itself
+        self.process = Background(*prefix, program, '--udp', self.udp, *words, log=scratch / 'sctp_receiver.out')
         wait_until(lambda: 'listening' in self.process.text(), 'the collector listens')
 
     def lines(self) -> list:
