@@ -2,6 +2,7 @@
 #include <bit>
 #include <cmath>
 
+#include "encoder/list_form.hpp"
 #include "encoder/text_form.hpp"
 #include "encoder/utf8.hpp"
 
@@ -109,10 +110,17 @@ void append_json_record(std::string& out, const TemplateRecord& description,
     for (const FieldSpecifier& field : description.fields()) {
         std::span<const std::uint8_t> value;
         if (!take_field(field.length, record, value)) break;
-        out += first ? "\"" : ",\"";
+        if (!first) out += ',';
         first = false;
-        append_field_name(out, field);
-        out += "\":";
+        if (is_list(field.element->type)) {
+            append_list_name(out, field.element->name, field.element->type, value);
+            out += ':';
+            if (append_json_list(out, field.element->type, value, nullptr, 0)) continue;
+        } else {
+            out += '"';
+            append_field_name(out, field);
+            out += "\":";
+        }
         append_json_value(out, field.element->type, value);
     }
     out += '}';

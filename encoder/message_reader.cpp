@@ -11,7 +11,9 @@ namespace {
 
 constexpr std::uint32_t kHalfOfSequence = 0x80000000U;
 
-ReadField make_field(std::uint32_t enterprise, std::uint16_t id, std::uint16_t length) {
+} // namespace
+
+ReadField make_read_field(std::uint32_t enterprise, std::uint16_t id, std::uint16_t length) {
     ReadField field{enterprise, id, length, AbstractDataType::octetArray, {}};
     const DirectedElement known = find_directed_element(enterprise, id);
     if (known.element == nullptr) {
@@ -24,8 +26,6 @@ ReadField make_field(std::uint32_t enterprise, std::uint16_t id, std::uint16_t l
     return field;
 }
 
-} // namespace
-
 bool same_content(const ReadTemplate& a, const ReadTemplate& b) noexcept {
     return a.scope_fields == b.scope_fields &&
            std::equal(a.fields.begin(), a.fields.end(), b.fields.begin(), b.fields.end(),
@@ -33,6 +33,12 @@ bool same_content(const ReadTemplate& a, const ReadTemplate& b) noexcept {
                           return x.enterprise == y.enterprise && x.id == y.id &&
                                  x.length == y.length;
                       });
+}
+
+const ReadTemplate* MessageReader::find_template(std::uint32_t domain_id,
+                                                 std::uint16_t id) const noexcept {
+    const auto known = templates_.find({domain_id, id});
+    return known == templates_.end() ? nullptr : &known->second;
 }
 
 void append_json_record(std::string& out, const ReadRecord& record) {
@@ -44,9 +50,12 @@ void append_json_record(std::string& out, const ReadRecord& record) {
         if (!take_field(field.length, rest, value)) break;
         if (!first) out += ',';
         first = false;
-        append_json_string(out, field.name);
+        append_list_name(out, field.name, field.type, value);
         out += ':';
-        append_json_value(out, field.type, value);
+        if (!is_list(field.type) ||
+            !append_json_list(out, field.type, value, record.templates, record.domain_id)) {
+            append_json_value(out, field.type, value);
+        }
     }
     out += '}';
 }
@@ -219,7 +228,7 @@ ReadVerdict MessageReader::read_fields(ReadTemplate& read, Octets& body, std::si
             body = body.subspan(kEnterpriseNumberOctets);
         }
         const auto id = static_cast<std::uint16_t>(number & ~kEnterpriseBit);
-        read.fields.push_back(make_field(enterprise, id, length));
+        read.fields.push_back(make_read_field(enterprise, id, length));
         read.record_octets_min += length == kVariableLength ? 1 : length;
     }
     return ReadVerdict::read;
@@ -267,7 +276,7 @@ ReadVerdict MessageReader::read_data(const ReadHeader& header, Octets body,
         ++records_;
         ++records;
         visitor_.on_record({&description, header.domain_id, header.export_time_s,
-                            header.sequence_number, record, at(record)});
+                            header.sequence_number, record, at(record), this});
         body = rest;
     }
     // What is left is padding (section 3.3.1).

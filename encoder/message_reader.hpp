@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "encoder/information_elements.hpp"
+#include "encoder/list_form.hpp"
 
 namespace ipfix {
 
@@ -22,6 +23,10 @@ struct ReadField {
     AbstractDataType type = AbstractDataType::octetArray; ///< octetArray when nobody registered it
     std::string name; ///< "packetDeltaCount", "reversePacketDeltaCount", or "e32473id12" if unknown
 };
+
+/// A Field Specifier as it was read.
+[[nodiscard]] ReadField make_read_field(std::uint32_t enterprise, std::uint16_t id,
+                                        std::uint16_t length);
 
 struct ReadTemplate {
     std::uint16_t id = 0;
@@ -39,7 +44,8 @@ struct ReadRecord {
     std::uint32_t export_time_s = 0;
     std::uint32_t sequence_number = 0; ///< of the message
     std::span<const std::uint8_t> octets;
-    std::size_t at = 0; ///< where in the message it starts
+    std::size_t at = 0;                        ///< where in the message it starts
+    const TemplateFinder* templates = nullptr; ///< of the lists in it
 };
 
 /// The Message Header (RFC 7011 section 3.1) without its version.
@@ -96,7 +102,7 @@ class RecordVisitor {
                                 bool /*countable*/, std::size_t /*at*/) {}
 };
 
-class MessageReader {
+class MessageReader final : public TemplateFinder {
   public:
     explicit MessageReader(RecordVisitor& visitor) : visitor_(visitor) {}
 
@@ -106,6 +112,9 @@ class MessageReader {
     [[nodiscard]] ReadVerdict read(std::span<const std::uint8_t>& octets);
     /// Reads messages until the end or the first fault. `octets` is left at the message at fault.
     [[nodiscard]] ReadVerdict read_all(std::span<const std::uint8_t>& octets);
+
+    [[nodiscard]] const ReadTemplate* find_template(std::uint32_t domain_id,
+                                                    std::uint16_t id) const noexcept override;
 
     [[nodiscard]] std::uint64_t messages() const noexcept { return messages_; }
     [[nodiscard]] std::uint64_t records() const noexcept { return records_; }

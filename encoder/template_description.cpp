@@ -14,7 +14,7 @@ namespace ipfix {
 namespace {
 
 std::string directed_name(const TemplateField& field) {
-    return field.reverse ? reverse_name(*field.element) : std::string(field.element->name);
+    return FieldSpecifier{field.element, 0, field.reverse, false, field.list_of}.name();
 }
 
 // "name", "name[4]" or "name[v]" (RFC 7013 section 10.1); the length with its brackets is split
@@ -49,8 +49,28 @@ std::uint16_t parse_length(const YamlNode& node, const Specifier& specifier,
     return length;
 }
 
+// "basicList(ipTotalLength)": the element in brackets, which is taken off; nullptr when there is
+// none.
+const InformationElement* take_list_element(const YamlNode& node, std::string& text) {
+    const std::size_t open = text.find('(');
+    if (open == std::string::npos || text.back() != ')') return nullptr;
+    const std::string listed = text.substr(open + 1, text.size() - open - 2);
+    text.resize(open);
+    const InformationElement* const element = find_element(listed);
+    if (element == nullptr) {
+        throw node.error("unknown element '" + listed + "'; did you mean '" +
+                         nearest_element_name(listed) + "'? ('parshall elements' lists them)");
+    }
+    if (text != "basicList") {
+        throw node.error("only basicList has an element in brackets; write basicList(" + listed +
+                         ")");
+    }
+    return element;
+}
+
 TemplateField parse_field(const YamlNode& node, bool is_key) {
-    const std::string text = node.as_string();
+    std::string text = node.as_string();
+    const InformationElement* const list_of = take_list_element(node, text);
     const Specifier specifier = split(text);
     const DirectedElement found = find_directed_element(specifier.name);
     if (found.element == nullptr) {
@@ -59,7 +79,7 @@ TemplateField parse_field(const YamlNode& node, bool is_key) {
                          "'; did you mean '" + nearest_element_name(specifier.name) +
                          "'? ('parshall elements' lists them)");
     }
-    TemplateField field{found.element, found.reverse, 0, node.line(), node.column()};
+    TemplateField field{found.element, found.reverse, 0, node.line(), node.column(), list_of};
     const std::string forward(found.element->name);
     if (found.reverse && !is_reversible(*found.element)) {
         throw node.error("'" + std::string(specifier.name) + "' does not exist: " + forward +
@@ -92,7 +112,8 @@ std::vector<TemplateField> parse_fields(const YamlNode& description, const char*
         }
         const TemplateField field = parse_field(item, is_key);
         const auto before = std::find_if(seen.begin(), seen.end(), [&](const TemplateField& f) {
-            return f.element == field.element && f.reverse == field.reverse;
+            return f.element == field.element && f.reverse == field.reverse &&
+                   f.list_of == field.list_of;
         });
         if (before != seen.end()) {
             throw item.error("'" + directed_name(field) +
@@ -228,7 +249,8 @@ std::vector<FieldSpecifier> ordered_fields(const TemplateDescription& descriptio
     std::vector<FieldSpecifier> fields;
     const auto add = [&](const std::vector<TemplateField>& list, bool key) {
         for (const TemplateField& field : list) {
-            fields.push_back({field.element, field.wire_length(), field.reverse, key});
+            fields.push_back(
+                {field.element, field.wire_length(), field.reverse, key, field.list_of});
         }
     };
     add(description.keys, true);

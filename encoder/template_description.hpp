@@ -30,6 +30,7 @@ struct TemplateField {
     std::uint16_t length = 0; ///< 0: the type's own; kVariableLength: "[v]"
     int line = 0;
     int column = 0;
+    const InformationElement* list_of = nullptr; ///< "basicList(ipTotalLength)"
 
     /// The length on the wire.
     [[nodiscard]] std::uint16_t wire_length() const noexcept {

@@ -27,14 +27,17 @@ std::uint32_t enterprise_of(const FieldSpecifier& field) noexcept {
 } // namespace
 
 std::string FieldSpecifier::name() const {
-    return reverse ? reverse_name(*element) : std::string(element->name);
+    std::string name = reverse ? reverse_name(*element) : std::string(element->name);
+    if (list_of != nullptr) name += "(" + std::string(list_of->name) + ")";
+    return name;
 }
 
 bool canonically_before(const FieldSpecifier& a, const FieldSpecifier& b) noexcept {
     const auto rank = [](const FieldSpecifier& field) {
         const unsigned length = field.length == kVariableLength ? 0 : field.length;
         return std::tuple(~natural_alignment(length), ~length, field.element->enterprise,
-                          field.element->id, field.reverse);
+                          field.element->id, field.reverse,
+                          field.list_of == nullptr ? 0 : field.list_of->id);
     };
     return rank(a) < rank(b);
 }

@@ -19,6 +19,8 @@ struct FieldSpecifier {
     std::uint16_t length;              ///< octets; kVariableLength: variable
     bool reverse = false;              ///< goes out under kReversePen (RFC 5103)
     bool key = false;                  ///< part of the Flow Key
+    /// basicList only: the element it is of, when that is known beforehand.
+    const InformationElement* list_of = nullptr;
 
     /// The name a reader of the record sees: "packetDeltaCount", "reversePacketDeltaCount".
     [[nodiscard]] std::string name() const;

@@ -120,6 +120,7 @@ RecordBinding bind_templates(const ProbeConfig& config) {
     }
     BindingContext context;
     context.domain_id = config.observation.domain_id;
+    context.sampling_interval = config.metering.sampling.interval();
     if (config.exporting.udp_payload != 0) {
         context.record_octets_max = std::max<std::size_t>(
             config.exporting.udp_payload, ipfix::kMessageHeaderOctets + ipfix::kSetHeaderOctets);
@@ -151,7 +152,8 @@ std::unique_ptr<OptionsRecords> make_options_records(const ProbeConfig& config,
     OptionsContext context{.domain_id = config.observation.domain_id,
                            .domain_name = config.observation.domain_name,
                            .interfaces = {},
-                           .rules = binding.rules().get()};
+                           .rules = binding.rules().get(),
+                           .sampling = config.metering.sampling};
     for (std::size_t i = 0; i < config.observation.points.size(); ++i) {
         const std::string& port = config.observation.points[i].port;
         context.interfaces.push_back(

@@ -156,9 +156,29 @@ void read_application(const YamlNode& node, MeteringOptions& options,
     });
 }
 
+/// {every: 100}, or {one_of: 100, seed: 1}.
+SamplingOptions read_sampling(const YamlNode& node) {
+    node.check_keys({"every", "one_of", "seed"});
+    SamplingOptions sampling;
+    if (node.has("every") == node.has("one_of")) {
+        throw node.error(
+            "expected `every: N` (the first of each N packets) or `one_of: N` (one of each N, by "
+            "chance)");
+    }
+    const char* const key = node.has("every") ? "every" : "one_of";
+    sampling.method = node.has("every") ? SamplingMethod::systematic : SamplingMethod::random;
+    take_uint(node, key, sampling.population, 2);
+    take_uint(node, "seed", sampling.seed, 1);
+    if (node.has("seed") && sampling.method != SamplingMethod::random) {
+        throw node.key_error("seed",
+                             "only `one_of` leaves something to chance; leave out the seed");
+    }
+    return sampling;
+}
+
 void read_metering(const YamlNode& node, MeteringOptions& options, const std::string& directory) {
     node.check_keys({"flows_max", "ipv6_share", "timeouts", "sweep", "when_full", "templates",
-                     "application", "record_queue"});
+                     "application", "sampling", "record_queue"});
     when(node, "application",
          [&](const YamlNode& value) { read_application(value, options, directory); });
     take_uint(node, "flows_max", options.flows_max, kFlowsMin, kFlowsMax);
@@ -166,6 +186,8 @@ void read_metering(const YamlNode& node, MeteringOptions& options, const std::st
     take_duration(node, "sweep", options.sweep, {10 * kNsPerMs, 60 * kNsPerSecond});
     when(node, "ipv6_share",
          [&](const YamlNode& value) { options.ipv6_share = value.as_double(0, 1); });
+    when(node, "sampling",
+         [&](const YamlNode& sampling) { options.sampling = read_sampling(sampling); });
     when(node, "when_full", [&](const YamlNode& value) {
         options.when_full = static_cast<WhenFull>(value.as_one_of({"evict", "refuse"}));
     });

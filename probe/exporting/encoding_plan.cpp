@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "encoder/ntp_time.hpp"
+#include "encoder/structured_data.hpp"
 #include "probe/metering/flow_record.hpp"
 #include "probe/metering/siphash.hpp"
 
@@ -42,10 +43,46 @@ constexpr std::size_t kLabelIdMax = 8;
 
 [[nodiscard]] std::size_t widest(const EncodingStep& step) noexcept {
     constexpr std::size_t kMplsVariableMax = 4; // a length octet and three of the label
-    if (step.kind == EncodingStepKind::label_id && step.width == 0) {
-        return 1 + kLabelIdMax;
+    switch (step.kind) {
+        case EncodingStepKind::label_id:
+            return step.width == 0 ? 1 + kLabelIdMax : step.width;
+        case EncodingStepKind::mpls_variable:
+            return kMplsVariableMax;
+        case EncodingStepKind::packet_list:
+            return ipfix::kBasicListHeaderOctets + PacketListBlock::kPacketsMax * step.width;
+        default:
+            return step.width;
     }
-    return step.kind == EncodingStepKind::mpls_variable ? kMplsVariableMax : step.width;
+}
+
+std::uint64_t listed_value(const PacketListBlock::Packet& packet, std::uint16_t element) noexcept {
+    switch (element) {
+        case ipfix::ie::ipTotalLength:
+            return packet.ip_octets;
+        case ipfix::ie::tcpControlBits:
+            return packet.tcp_control_bits & ~PacketListBlock::kReverseBit;
+        case ipfix::ie::biflowDirection: // RFC 5103: 1 initiator's, 2 reverse
+            return (packet.tcp_control_bits & PacketListBlock::kReverseBit) != 0 ? 2 : 1;
+        case ipfix::ie::observationTimeMilliseconds:
+            return packet.time_ns / kNsPerMs;
+        case ipfix::ie::observationTimeMicroseconds:
+            return ipfix::ntp_from_unix_us(packet.time_ns / kNsPerUs);
+        default:
+            return ipfix::ntp_from_unix_ns(packet.time_ns);
+    }
+}
+
+/// RFC 6313 section 4.5.1. Its values are in the order of the packets: semantic `ordered`.
+std::size_t put_packet_list(const EncodingStep& step, const PacketListBlock& list,
+                            std::uint8_t* out) noexcept {
+    const auto element = static_cast<std::uint16_t>(step.value);
+    ipfix::ListWriter writer({out, widest(step)});
+    writer.begin_basic_list(ipfix::ListSemantic::ordered,
+                            {ipfix::find_element(0, element), step.width});
+    for (std::size_t i = 0; i < list.count; ++i) {
+        writer.append_number(listed_value(list.packets[i], element), step.width);
+    }
+    return writer.end().octets().size();
 }
 
 [[nodiscard]] bool is_label(EncodingStepKind kind) noexcept {
@@ -184,6 +221,9 @@ std::size_t EncodingPlan::encode(const std::uint8_t* record, RecordNames& names,
             case EncodingStepKind::application_number:
                 out = put(out, names.fields.number(field_of(step)).value_or(0), step.width);
                 break;
+            case EncodingStepKind::packet_list:
+                out += put_packet_list(step, load<PacketListBlock>(record + from), out);
+                break;
             default:
                 out = put(out, derived(step, from, record), step.width);
         }
@@ -281,6 +321,7 @@ std::uint64_t EncodingPlan::derived(const EncodingStep& step, std::uint16_t from
         case EncodingStepKind::copy:
         case EncodingStepKind::mpls_label:
         case EncodingStepKind::mpls_variable:
+        case EncodingStepKind::packet_list:
         case EncodingStepKind::zero:
         case EncodingStepKind::application_number:
         case EncodingStepKind::application_text:

@@ -57,11 +57,12 @@ enum class EncodingStepKind : std::uint8_t {
     label_id,           ///< applicationId in `width` octets; 0: variable length
     label_name,         ///< of variable length; empty when nothing is known
     label_category,
+    packet_list, ///< basicList of the PacketListBlock at `from`, of element number `value`
 };
 
 struct EncodingStep {
     EncodingStepKind kind;
-    std::uint8_t width; ///< octets written (but for mpls_variable)
+    std::uint8_t width; ///< octets written; mpls_variable: at most 1 more; packet_list: a value's
     std::array<std::uint16_t, 2>
         from{}; ///< offset in the record; [1] when the source is the key's second endpoint
     std::uint16_t also = 0;

@@ -49,7 +49,8 @@ constexpr auto kEntries = std::to_array<MeterableEntry>({
     {31, flow_label, KeyPart::flow_label, kValue, kReverse, kV6, "flow label of the first packet"},
     {32, icmp_type_code, KeyPart::icmp_type_code, kValue, kReverse, kV4,
      "ICMP type * 256 + code of the first packet"},
-    {34, sampling_interval, kNoKey, kValue, kNoReverse, kBoth, "always 1: every packet is metered"},
+    {34, sampling_interval, kNoKey, kValue, kNoReverse, kBoth,
+     "metering.sampling: one packet in so many is metered"},
     {52, hop_limit_min, kNoKey, kValue, kReverse, kBoth,
      "smallest TTL or hop limit since the last record"},
     {53, hop_limit_max, kNoKey, kValue, kReverse, kBoth,
@@ -111,6 +112,10 @@ constexpr auto kEntries = std::to_array<MeterableEntry>({
     {246, inner_vlan_priority, kNoKey, kValue, kReverse, kBoth, "priority of the inner VLAN tag"},
     {256, ether_type, KeyPart::ether_type, kValue, kReverse, kBoth,
      "EtherType behind all VLAN tags"},
+    {291, packet_list, kNoKey, kValue, kNoReverse, kBoth,
+     "basicList(ELEMENT) of the first 16 packets of this record, both directions in their order: "
+     "ipTotalLength, tcpControlBits, biflowDirection (1 forward, 2 reverse), "
+     "observationTimeMilliseconds, -Microseconds, -Nanoseconds"},
     {352, frame_octet_delta, kNoKey, kValue, kReverse, kBoth,
      "frame octets since the flow's last record"},
 });

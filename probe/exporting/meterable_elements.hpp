@@ -68,6 +68,7 @@ enum class ValueSource : std::uint8_t {
     sampling_interval,
     padding,
     application, // what MeterableEntry::field says
+    packet_list,
 };
 
 /// Which address families have the element.

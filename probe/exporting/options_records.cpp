@@ -19,6 +19,8 @@ namespace {
 /// One of each in this program: the numbers tell processes apart within a device.
 constexpr std::uint32_t kMeteringProcess = 1;
 constexpr std::uint32_t kExportingProcess = 1;
+constexpr std::uint64_t kSelector = 1;
+constexpr std::uint64_t kSelectionSequenceOfAll = 1;
 
 /// RFC 7011 section 4.4: flowKeyIndicator has a bit for each of the first 64 fields.
 constexpr std::size_t kFlowKeyBits = 64;
@@ -40,6 +42,17 @@ constexpr std::array<std::string_view, 6> kExportingReliability = {
     "exportingProcessId",     "notSentFlowTotalCount",       "notSentPacketTotalCount",
     "notSentOctetTotalCount", "observationTimeMilliseconds", "observationTimeMicroseconds"};
 constexpr std::array<std::string_view, 2> kFlowKeys = {"templateId", "flowKeyIndicator"};
+// RFC 5477 section 8.2. The deprecated elements 34 and 35 are what older collectors know a rate by.
+constexpr std::array<std::string_view, 6> kSystematicSelector = {
+    "selectorId",          "selectorAlgorithm", "samplingPacketInterval",
+    "samplingPacketSpace", "samplingInterval",  "samplingAlgorithm"};
+constexpr std::array<std::string_view, 6> kRandomSelector = {
+    "selectorId",         "selectorAlgorithm", "samplingSize",
+    "samplingPopulation", "samplingInterval",  "samplingAlgorithm"};
+constexpr std::array<std::string_view, 3> kSelectionSequence = {
+    "selectionSequenceId", "observationDomainId", "selectorId"};
+constexpr std::array<std::string_view, 3> kSelectionStatistics = {
+    "selectionSequenceId", "selectorIdTotalPktsObserved", "selectorIdTotalPktsSelected"};
 constexpr std::array<std::string_view, 3> kInterface = {"ingressInterface", "interfaceName",
                                                         "interfaceDescription"};
 constexpr std::array<std::string_view, 2> kDomain = {"observationDomainId",
@@ -138,6 +151,11 @@ OptionsRecords::OptionsRecords(std::span<const ipfix::TemplateRecord> data_templ
     counters(Kind::exporting_reliability,
              add_template("exporting_process_reliability", 1, kExportingReliability));
     add_flow_keys(data_templates);
+    if (context.sampling.method != SamplingMethod::none) {
+        add_sampling(context.sampling);
+        counters(Kind::selection_statistics,
+                 add_template("selection_statistics", 1, kSelectionStatistics));
+    }
     add_names(context);
     if (context.rules != nullptr) {
         add_applications(*context.rules);
@@ -180,6 +198,30 @@ void OptionsRecords::add_flow_keys(std::span<const ipfix::TemplateRecord> data_t
         records_.push_back({Kind::fixed, index, {}});
         FieldWriter(records_.back().octets).number(t.id()).number(keys);
     }
+}
+
+// Every packet of every interface passes one selector: a single selection sequence, of the whole
+// Observation Domain.
+void OptionsRecords::add_sampling(const SamplingOptions& sampling) {
+    // IANA's psamp-parameters: 1 systematic count-based, 3 random n-out-of-N; element 35: 1
+    // deterministic, 2 random.
+    const bool random = sampling.method == SamplingMethod::random;
+    const std::size_t selector = random ? add_template("selectors", 1, kRandomSelector)
+                                        : add_template("selectors", 1, kSystematicSelector);
+    records_.push_back({Kind::fixed, selector, {}});
+    FieldWriter(records_.back().octets)
+        .number(kSelector)
+        .number(static_cast<std::uint16_t>(random ? 3 : 1))
+        .number(std::uint32_t{1})
+        .number(random ? sampling.population : sampling.population - 1)
+        .number(sampling.population)
+        .number(static_cast<std::uint8_t>(random ? 2 : 1));
+    records_.push_back(
+        {Kind::fixed, add_template("selection_sequences", 1, kSelectionSequence), {}});
+    FieldWriter(records_.back().octets)
+        .number(kSelectionSequenceOfAll)
+        .number(domain_id_)
+        .number(kSelector);
 }
 
 void OptionsRecords::add_names(const OptionsContext& context) {
@@ -273,6 +315,12 @@ OptionsRecords::Encoded OptionsRecords::encode(std::size_t number,
                 .microseconds(std::max(session.last_lost_ns, metering.last_not_taken_ns));
             break;
         }
+        case Kind::selection_statistics:
+            FieldWriter(record.octets)
+                .number(kSelectionSequenceOfAll)
+                .number(metering.observed_packets)
+                .number(metering.selected_packets);
+            break;
         case Kind::fixed:
             break;
     }

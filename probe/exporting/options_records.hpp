@@ -5,6 +5,9 @@
 //   metering process reliability       section 4.2            packets that were not metered
 //   exporting process reliability      section 4.3            flow records that were not sent
 //   flow keys                          section 4.4            which fields of a template are keys
+//   selectors                          RFC 5477, 5476        how packets are sampled
+//   selection sequences                RFC 5477, 5476        whose packets pass which selector
+//   selection statistics               RFC 5477, 5476        packets observed and selected
 //   interfaces                         interfaceName, interfaceDescription by ingressInterface
 //   observation domain                 observationDomainName
 //   applications                       applicationName, applicationCategoryName by applicationId
@@ -26,13 +29,16 @@
 #include "encoder/template_record.hpp"
 #include "probe/application/application_rules.hpp"
 #include "probe/exporting/session_ledger.hpp"
+#include "probe/metering/packet_sampler.hpp"
 #include "probe/packet/packet_batch.hpp"
 
 namespace probe {
 
 /// The metering side at one instant. Octets of packets are frame octets. Times: 0 for never.
 struct MeteringReport {
-    std::uint64_t ignored_packets = 0; ///< should have been metered and were not
+    std::uint64_t observed_packets = 0; ///< that reached the probe
+    std::uint64_t selected_packets = 0; ///< of these, those that sampling did not leave out
+    std::uint64_t ignored_packets = 0;  ///< should have been metered and were not
     std::uint64_t ignored_octets = 0;
     TimeNs first_ignored_ns = 0;
     TimeNs last_ignored_ns = 0;
@@ -60,6 +66,7 @@ struct OptionsContext {
     std::vector<NamedInterface> interfaces;
     /// What labels flows, when a template has applicationId; nullptr: no records of it.
     const ApplicationRules* rules = nullptr;
+    SamplingOptions sampling{}; ///< none: no records of it
 };
 
 class OptionsRecords {
@@ -89,6 +96,7 @@ class OptionsRecords {
         statistics,
         metering_reliability,
         exporting_reliability,
+        selection_statistics,
         fixed
     };
     struct Record {
@@ -101,6 +109,7 @@ class OptionsRecords {
                              std::span<const std::string_view> elements,
                              std::uint16_t scope_octets = 0);
     void add_flow_keys(std::span<const ipfix::TemplateRecord> data_templates);
+    void add_sampling(const SamplingOptions& sampling);
     void add_names(const OptionsContext& context);
     void add_applications(const ApplicationRules& rules);
     void add_element_types(std::span<const ipfix::TemplateRecord> data_templates);

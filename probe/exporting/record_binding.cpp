@@ -150,6 +150,9 @@ BlockNeeds needs_of(ValueSource source, std::size_t d) {
         case ValueSource::frame_octet_delta:
             needs.frame_octets[d] = true;
             break;
+        case ValueSource::packet_list:
+            needs.packet_list = true;
+            break;
         case ValueSource::start_seconds:
         case ValueSource::end_seconds:
         case ValueSource::start_milliseconds:
@@ -189,6 +192,26 @@ void require_label_length(const ipfix::TemplateDescription& description,
     }
 }
 
+/// Octets of one value of a list of packets, the largest there is included; 0: there is no such
+/// list.
+std::uint8_t listed_octets(const ipfix::InformationElement* element) noexcept {
+    if (element == nullptr || element->enterprise != 0) {
+        return 0;
+    }
+    switch (element->id) {
+        case ipfix::ie::ipTotalLength: // an unsigned64 that an IP packet never needs
+            return sizeof(PacketListBlock::Packet::ip_octets);
+        case ipfix::ie::tcpControlBits:
+        case ipfix::ie::biflowDirection:
+        case ipfix::ie::observationTimeMilliseconds:
+        case ipfix::ie::observationTimeMicroseconds:
+        case ipfix::ie::observationTimeNanoseconds:
+            return static_cast<std::uint8_t>(ipfix::default_length(element->type));
+        default:
+            return 0;
+    }
+}
+
 /// Reduced-size encoding (RFC 7011 section 6.2): what the meter must promise so that no value is
 /// ever cut.
 void apply_length(const ipfix::TemplateDescription& description, const ipfix::TemplateField& field,
@@ -215,6 +238,14 @@ void apply_length(const ipfix::TemplateDescription& description, const ipfix::Te
                 fail(description, field,
                      field_name(field) + " has 3 octets: write " + field_name(field) +
                          "[3], or no length for a variable one");
+            }
+            return;
+        case ValueSource::packet_list:
+            if (listed_octets(field.list_of) == 0 || length != ipfix::kVariableLength) {
+                fail(description, field,
+                     "basicList is metered of ipTotalLength, tcpControlBits, biflowDirection and "
+                     "observationTimeMilliseconds, ...Microseconds, ...Nanoseconds; write "
+                     "\"basicList(ipTotalLength)\"");
             }
             return;
         case ValueSource::padding:
@@ -461,7 +492,7 @@ class StepBuilder {
             case ValueSource::domain_id:
                 return constant(width, context_.domain_id);
             case ValueSource::sampling_interval:
-                return constant(width, 1);
+                return constant(width, context_.sampling_interval);
             case ValueSource::padding:
                 return step(Kind::zero, width, 0);
             case ValueSource::application:
@@ -469,6 +500,12 @@ class StepBuilder {
             default:
                 return time_step(entry.source, d, width);
         }
+    }
+
+    [[nodiscard]] EncodingStep list_step(const ipfix::InformationElement& element) const {
+        EncodingStep s = step(Kind::packet_list, listed_octets(&element), layout_.packet_list);
+        s.value = element.id;
+        return s;
     }
 
   private:
@@ -560,7 +597,9 @@ EncodingPlan plan_of(const ipfix::TemplateDescription& description, const StepBu
     for (const ipfix::FieldSpecifier& field : ipfix::ordered_fields(description)) {
         const MeterableEntry& entry = *find_meterable(field.element->enterprise, field.element->id);
         steps.push_back(field.key ? builder.key_step(entry, field.length)
-                                  : builder.value_step(entry, field.reverse ? 1 : 0, field.length));
+                        : entry.source == ValueSource::packet_list
+                            ? builder.list_step(*field.list_of)
+                            : builder.value_step(entry, field.reverse ? 1 : 0, field.length));
     }
     return {offsets.base, std::move(steps), context.interfaces, context.record_octets_max};
 }

@@ -33,6 +33,10 @@ MeteringReport WorkersReport::report() const noexcept {
                 sum.ignored_octets += ledger.meter[v].octets.get();
             }
         }
+        const std::uint64_t not_sampled =
+            ledger.meter[static_cast<std::size_t>(MeterVerdict::ignored_not_sampled)].packets.get();
+        sum.observed_packets += ledger.received.packets.get();
+        sum.selected_packets += ledger.received.packets.get() - not_sampled;
         sum.not_taken.add(RecordTally{ledger.records_lost_queue_full.records.get(),
                                       ledger.records_lost_queue_full.packets.get(),
                                       ledger.records_lost_queue_full.octets.get()});

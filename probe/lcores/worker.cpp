@@ -78,6 +78,14 @@ std::uint32_t flow_index_memory_mb(const MeteringPlan& plan, const MeteringOptio
 Worker::Worker(const MeteringPlan& plan, const MeteringOptions& metering,
                const WorkerOptions& options, std::vector<PacketSource*> sources)
     : sources_(std::move(sources)) {
+    if (metering.sampling.method != SamplingMethod::none) {
+        SamplingOptions sampling = metering.sampling;
+        // Workers must not all choose the same positions, yet the same ones in every run by seed.
+        sampling.seed = sampling.seed == 0 ? options.hash_key.k0
+                                           : siphash24({sampling.seed, 0}, options.name.data(),
+                                                       options.name.size());
+        sampler_.emplace(sampling);
+    }
     const auto shares = lane_shares(plan, metering, options.flows_max);
     if (!plan.application_fields().empty()) {
         ApplicationMeterOptions share = application_share(plan, metering, options.workers);
@@ -110,6 +118,9 @@ std::uint32_t Worker::step(TimeNs now) noexcept {
     for (PacketSource* source : sources_) {
         const std::uint32_t received = source->poll(batch_, now);
         if (received != 0) {
+            if (sampler_) {
+                sample();
+            }
             meter(batch_);
             source->release();
             packets += received;
@@ -121,6 +132,13 @@ std::uint32_t Worker::step(TimeNs now) noexcept {
         }
     }
     return packets;
+}
+
+void Worker::sample() noexcept {
+    const PacketSampler::LeftOut left_out = sampler_->select(batch_);
+    ledger_.received.add(left_out.packets, left_out.frame_octets);
+    ledger_.meter[static_cast<std::size_t>(MeterVerdict::ignored_not_sampled)].add(
+        left_out.packets, left_out.frame_octets);
 }
 
 void Worker::meter(const PacketBatch& batch) noexcept {

@@ -10,6 +10,7 @@
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -62,6 +63,7 @@ class Worker {
     [[nodiscard]] bool selfcheck() const noexcept;
 
   private:
+    void sample() noexcept;
     void meter(const PacketBatch& batch) noexcept;
     void parse(const PacketBatch& batch) noexcept;
     [[nodiscard]] bool parse_uncommon(const PacketView& packet, PacketHeaders& headers) noexcept;
@@ -70,6 +72,7 @@ class Worker {
     std::vector<PacketSource*> sources_;
     std::unique_ptr<ApplicationMeter> application_;
     std::array<std::unique_ptr<FlowLane>, 2> lanes_;
+    std::optional<PacketSampler> sampler_; ///< nothing: every packet is metered
 
     // the burst in hand
     PacketBatch batch_;

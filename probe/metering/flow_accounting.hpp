@@ -58,6 +58,19 @@ inline void note_link(LinkBlock& block, const PacketView& packet,
     }
 }
 
+inline void list_packet(PacketListBlock& list, const PacketView& packet,
+                        const PacketHeaders& headers, std::size_t direction) noexcept {
+    if (list.count == PacketListBlock::kPacketsMax) {
+        return;
+    }
+    const auto reverse = direction == 1 ? PacketListBlock::kReverseBit : std::uint16_t{0};
+    list.packets[list.count++] = {
+        .time_ns = packet.time_ns,
+        .ip_octets = headers.ip_octets,
+        .tcp_control_bits = static_cast<std::uint16_t>(headers.tcp_control_bits | reverse),
+        .reserved = 0};
+}
+
 inline void widen(RangeBlock& range, const PacketHeaders& headers, bool first) noexcept {
     if (first) {
         range.ip_octets_min = range.ip_octets_max = headers.ip_octets;
@@ -105,6 +118,9 @@ void restart_deltas(Record& record, const RecordLayout& layout) noexcept {
     }
     if (layout.reverse_times != 0) {
         block_at<DirectionTimesBlock>(record, layout.reverse_times) = {kNoPacketYet, 0};
+    }
+    if (layout.packet_list != 0) {
+        block_at<PacketListBlock>(record, layout.packet_list).count = 0;
     }
     record.octets = {};
     record.packets = {};
@@ -213,6 +229,10 @@ template <class Key>
         if (layout.range[direction] != 0) {
             accounting_detail::widen(block_at<RangeBlock>(record, layout.range[direction]), headers,
                                      first);
+        }
+        if (layout.packet_list != 0) {
+            accounting_detail::list_packet(block_at<PacketListBlock>(record, layout.packet_list),
+                                           packet, headers, direction);
         }
         if (direction == 1 && layout.reverse_times != 0) {
             auto& times = block_at<DirectionTimesBlock>(record, layout.reverse_times);

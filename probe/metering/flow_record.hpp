@@ -130,6 +130,21 @@ struct DirectionTimesBlock {
     TimeNs last_ns;
 };
 
+/// The first packets of a record, in the order in which they were metered, of both directions.
+struct PacketListBlock {
+    static constexpr std::size_t kPacketsMax = 16;
+    static constexpr std::uint16_t kReverseBit = 1 << 15; ///< above the 12 TCP control bits
+    struct Packet {
+        TimeNs time_ns;
+        std::uint32_t ip_octets;
+        std::uint16_t tcp_control_bits; ///< and kReverseBit: it went towards the biflow's source
+        std::uint16_t reserved;
+    };
+    std::uint64_t count; ///< of `packets`
+    std::array<Packet, kPacketsMax> packets;
+};
+static_assert(sizeof(PacketListBlock) == 264);
+
 // --- what housekeeping may read ---
 // std::atomic_ref needs an lvalue of non-const type in C++20, so the cast away of const stays in
 // these three.

@@ -22,6 +22,7 @@ namespace probe {
 enum class MeterVerdict : std::uint8_t {
     metered,
     ignored_by_filter,   ///< the operator's filter (--filter) does not take the packet
+    ignored_not_sampled, ///< sampling left the packet out, before it was parsed
     ignored_no_template, ///< no template's filter and family fit the packet
     dropped_table_full, ///< a new flow, flows_max reached, and when_full is refuse (or no candidate
                         ///< could go)
@@ -32,7 +33,11 @@ enum class MeterVerdict : std::uint8_t {
 inline constexpr std::size_t kMeterVerdicts = static_cast<std::size_t>(MeterVerdict::count_);
 
 inline constexpr std::array<std::string_view, kMeterVerdicts> kMeterVerdictNames = {
-    "metered", "ignored_by_filter", "ignored_no_template", "dropped_table_full",
+    "metered",
+    "ignored_by_filter",
+    "ignored_not_sampled",
+    "ignored_no_template",
+    "dropped_table_full",
     "dropped_index_full"};
 
 struct PacketTally {
@@ -153,12 +158,13 @@ struct MeteringLedger {
 };
 
 /// Whether these packets should have been metered and were not: broken IP, no room, no template.
-/// The others were none of IP's, or the operator's filter did not want them.
+/// The others were none of IP's, or the operator's filter or sampling did not want them.
 [[nodiscard]] constexpr bool is_refusal(ParseVerdict verdict) noexcept {
     return kParseVerdictNames[static_cast<std::size_t>(verdict)].starts_with("dropped_");
 }
 [[nodiscard]] constexpr bool is_refusal(MeterVerdict verdict) noexcept {
-    return verdict != MeterVerdict::metered && verdict != MeterVerdict::ignored_by_filter;
+    return verdict != MeterVerdict::metered && verdict != MeterVerdict::ignored_by_filter &&
+           verdict != MeterVerdict::ignored_not_sampled;
 }
 
 } // namespace probe

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "probe/application/application_options.hpp"
+#include "probe/metering/packet_sampler.hpp"
 #include "probe/packet/packet_batch.hpp"
 
 namespace probe {
@@ -49,6 +50,7 @@ struct MeteringOptions {
         template_files; ///< in order; the first template that fits a packet takes it
     InspectionOptions application;
     ApplicationOptions labels;
+    SamplingOptions sampling;
     std::uint32_t record_queue = 65'536; ///< records a worker may be ahead of the exporter
 };
 

@@ -74,6 +74,7 @@ BlockNeeds& BlockNeeds::operator|=(const BlockNeeds& other) noexcept {
     }
     reverse_times = reverse_times || other.reverse_times;
     application = application || other.application;
+    packet_list = packet_list || other.packet_list;
     return *this;
 }
 
@@ -85,7 +86,7 @@ RecordLayout RecordLayout::of(const BlockNeeds& needs, std::size_t base_octets) 
     for (std::size_t d = 0; d < kDirections; ++d) {
         layout.frame_octets[d] = place(needs.frame_octets[d], sizeof(FrameOctetsBlock), end);
         layout.range[d] = place(needs.range[d], sizeof(RangeBlock), end);
-        layout.every_packet[d] = needs.frame_octets[d] || needs.range[d];
+        layout.every_packet[d] = needs.frame_octets[d] || needs.range[d] || needs.packet_list;
     }
     layout.reverse_times = place(needs.reverse_times, sizeof(DirectionTimesBlock), end);
     layout.every_packet[1] = layout.every_packet[1] || needs.reverse_times;
@@ -95,6 +96,7 @@ RecordLayout RecordLayout::of(const BlockNeeds& needs, std::size_t base_octets) 
         layout.totals[d] = place(needs.totals[d], sizeof(TotalsBlock), end);
     }
     layout.application = place(needs.application, sizeof(ApplicationBlock), end);
+    layout.packet_list = place(needs.packet_list, sizeof(PacketListBlock), end);
     layout.record_octets = static_cast<std::uint16_t>(end);
     layout.stride =
         static_cast<std::uint16_t>((end + kCacheLineBytes - 1) / kCacheLineBytes * kCacheLineBytes);

@@ -26,6 +26,7 @@ struct BlockNeeds {
     std::array<bool, 2> totals{};
     bool reverse_times = false;
     bool application = false;
+    bool packet_list = false;
 
     BlockNeeds& operator|=(const BlockNeeds& other) noexcept;
 };
@@ -39,6 +40,7 @@ struct RecordLayout {
     std::array<std::uint16_t, 2> totals{};
     std::uint16_t reverse_times = 0;
     std::uint16_t application = 0;
+    std::uint16_t packet_list = 0;
     std::array<bool, 2> every_packet{}; ///< by direction: some block changes with every packet
     std::uint16_t base_octets = 0;
     std::uint16_t record_octets = 0; ///< used octets

@@ -74,6 +74,51 @@ def test_tshark_has_nothing_to_complain_about(parshall, scratch):
                 assert found == wanted, f'{judged.path}: {sum(found.values())} octet counts, {sum(wanted.values())} expected'
 
 
+def test_lists_padding_and_sampling_pass_the_judges(parshall, scratch):
+    (scratch / 'lists.yaml').write_text('''templates:
+  - name: lists
+    order: canonical
+    keys: [sourceIPv4Address, destinationIPv4Address, protocolIdentifier, sourceTransportPort, destinationTransportPort]
+    values: [packetDeltaCount, octetDeltaCount, reversePacketDeltaCount, reverseOctetDeltaCount, flowEndReason,
+             "basicList(ipTotalLength)", "basicList(biflowDirection)", "basicList(observationTimeMilliseconds)",
+             flowStartMilliseconds, flowEndMilliseconds, samplingInterval]
+''', 'utf-8')
+    for every in (1, 3):
+        sampling = f'sampling: {{every: {every}}}' if every > 1 else ''
+        config = scratch / f'every{every}.yaml'
+        config.write_text(f'''metering:
+  templates: [lists.yaml]
+  {sampling}
+exporting: {{set_padding: 4, template_copies: 3, options_records: true}}
+''', 'utf-8')
+        udp, file = DatagramSink(), scratch / f'every{every}.ipfix'
+        run = read(parshall, traffic(), '--config', config, '-o', f'udp://127.0.0.1:{udp.port}', '-o', file, '-o', 'json')
+        closed = ledger.check_nothing_lost(run.stderr)
+        left_out = closed['refused']['ignored_not_sampled']['packets']
+        assert left_out == closed['received']['packets'] - -(-closed['received']['packets'] // every), closed['refused']
+        records = run.records()
+        for record in records:
+            lengths, ways, times = (record[f'basicList({name})'] for name in
+                                    ('ipTotalLength', 'biflowDirection', 'observationTimeMilliseconds'))
+            packets = record['packetDeltaCount'] + record['reversePacketDeltaCount']
+            assert {len(lengths['values']), len(ways['values']), len(times['values'])} == {min(16, packets)}, record
+            assert lengths['semantic'] == 'ordered' and record['samplingInterval'] == every
+            if packets <= 16:
+                assert sum(lengths['values']) == record['octetDeltaCount'] + record['reverseOctetDeltaCount'], record
+                assert ways['values'].count(1) == record['packetDeltaCount'], record
+                assert min(times['values']) == record['flowStartMilliseconds'], record
+        shown = harness.Run(parshall, 'show', '--json', file).records()
+        assert [one for one in shown if 'basicList(ipTotalLength)' in one] == records
+        datagrams = udp.end()
+        assert all(len(datagram) % 4 == 0 for datagram in datagrams)
+        stream = scratch / f'every{every}.pcap'
+        write_pcap(stream, datagrams)
+        for judged in (Tshark(stream), Tshark(file)):
+            assert not judged.complaints(), f'{judged.path}: {judged.complaints()[:5]}'
+        for octets in (datagrams, messages.split(file.read_bytes())):
+            assert messages.read(octets).data_records >= len(records)
+
+
 def test_tshark_and_the_strict_reader_notice_a_lost_message(parshall, scratch):
     udp = DatagramSink()
     read(parshall, traffic(), '-o', f'udp://127.0.0.1:{udp.port}')

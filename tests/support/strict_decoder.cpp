@@ -14,6 +14,9 @@ namespace {
 constexpr std::size_t kHeader = 16;
 constexpr std::size_t kSetHeader = 4;
 constexpr std::uint16_t kVariable = 65535;
+constexpr std::uint16_t kBasicList = 291;
+constexpr std::uint16_t kSubTemplateList = 292;
+constexpr std::uint16_t kSubTemplateMultiList = 293;
 constexpr std::uint32_t kHalfOfSequence = 0x80000000U;
 
 std::uint64_t number_at(std::span<const std::uint8_t> octets, std::size_t at, std::size_t length) {
@@ -364,10 +367,97 @@ std::optional<Record> Decoder::data_record(std::span<const std::uint8_t>& body,
             return std::nullopt;
         }
         const auto value = body.subspan(prefix, length);
+        if (field.enterprise == 0 && field.id >= kBasicList && field.id <= kSubTemplateMultiList) {
+            (void)list(field.id, value);
+        }
         record.values.emplace_back(field, std::vector<std::uint8_t>(value.begin(), value.end()));
         body = body.subspan(prefix + length);
     }
     return record;
+}
+
+std::vector<std::uint64_t> List::numbers() const {
+    std::vector<std::uint64_t> all;
+    for (const std::vector<std::uint8_t>& value : values) {
+        all.push_back(number_at(value, 0, value.size()));
+    }
+    return all;
+}
+
+// RFC 6313 section 4.5; semantics: IANA's registry.
+List Decoder::list(std::uint16_t id, std::span<const std::uint8_t> value) {
+    List read;
+    if (value.empty()) {
+        complain("a list without a semantic");
+        return read;
+    }
+    if (id == kBasicList) {
+        read = basic_list(value);
+    } else if (id == kSubTemplateList) {
+        if (value.size() < 3) {
+            complain("a subTemplateList without a Template ID");
+        } else {
+            read.groups.push_back(list_records(number16(value, 1), value.subspan(3)));
+        }
+    } else {
+        for (auto rest = value.subspan(1); !rest.empty();) {
+            const std::size_t octets = rest.size() < 4 ? 0 : number16(rest, 2);
+            if (octets < 4 || octets > rest.size()) {
+                complain("a subTemplateMultiList with a Data Records Length of " +
+                         std::to_string(octets));
+                break;
+            }
+            read.groups.push_back(list_records(number16(rest, 0), rest.subspan(4, octets - 4)));
+            rest = rest.subspan(octets);
+        }
+    }
+    read.semantic = value[0];
+    if (read.semantic > 4 && read.semantic != 255) {
+        complain("a list with semantic " + std::to_string(read.semantic));
+    }
+    return read;
+}
+
+List Decoder::basic_list(std::span<const std::uint8_t> value) {
+    List read;
+    const bool enterprise = value.size() > 1 && (value[1] & 0x80U) != 0;
+    const std::size_t header = enterprise ? 9 : 5;
+    if (value.size() < header) {
+        complain("a basicList without a Field Specifier");
+        return read;
+    }
+    read.element.id = number16(value, 1) & 0x7FFFU;
+    read.element.length = number16(value, 3);
+    if (enterprise) read.element.enterprise = number32(value, 5);
+    if (!plausible_length(read.element)) {
+        complain("a basicList of elements of " + std::to_string(read.element.length) + " octets");
+        return read;
+    }
+    // A list of a template of one field, as far as its values go.
+    Template single;
+    single.fields = {read.element};
+    for (auto rest = value.subspan(header); !rest.empty();) {
+        std::optional<Record> one = data_record(rest, single);
+        if (!one) return read;
+        read.values.push_back(std::move(one->values[0].second));
+    }
+    return read;
+}
+
+List::Group Decoder::list_records(std::uint16_t template_id, std::span<const std::uint8_t> octets) {
+    List::Group group;
+    group.template_id = template_id;
+    const Template* const described = find_template(domain_id_, template_id);
+    if (described == nullptr) {
+        complain("a list of template " + std::to_string(template_id) + " before the template");
+        return group;
+    }
+    while (!octets.empty()) {
+        std::optional<Record> one = data_record(octets, *described);
+        if (!one) break;
+        group.records.push_back(std::move(*one));
+    }
+    return group;
 }
 
 // RFC 7011 section 3.3.1: padding is zero and shorter than any record of the Set.

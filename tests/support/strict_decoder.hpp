@@ -68,6 +68,21 @@ struct Rules {
     bool keep_records = true; ///< false: count only, for long runs
 };
 
+/// A list of RFC 6313 as it was sent.
+struct List {
+    struct Group { ///< subTemplateList: one; subTemplateMultiList: any number
+        std::uint16_t template_id = 0;
+        std::vector<Record> records;
+    };
+    std::uint8_t semantic = 0;
+    Field element;                                 ///< basicList
+    std::vector<std::vector<std::uint8_t>> values; ///< basicList
+    std::vector<Group> groups;
+
+    /// The values of a basicList of numbers.
+    [[nodiscard]] std::vector<std::uint64_t> numbers() const;
+};
+
 class Decoder {
   public:
     explicit Decoder(Rules rules = {}) : rules_(rules) {}
@@ -77,6 +92,10 @@ class Decoder {
     /// Any number of whole messages one after the other: a file, or what a TCP session carried.
     /// What is left at the end that is no whole message is a violation.
     bool stream(std::span<const std::uint8_t> octets);
+
+    /// The list in a field of element 291, 292 or 293, with templates of the latest message's
+    /// domain. What is wrong with it is a violation (all lists in records were looked at already).
+    List list(std::uint16_t id, std::span<const std::uint8_t> value);
 
     [[nodiscard]] const std::vector<std::string>& violations() const { return violations_; }
     /// All violations on a line each; empty when there are none. For INFO() and CHECK messages.
@@ -111,6 +130,9 @@ class Decoder {
     void data_set(std::span<const std::uint8_t> body, const Template& described);
     std::optional<Record> data_record(std::span<const std::uint8_t>& body,
                                       const Template& described);
+    List basic_list(std::span<const std::uint8_t> value);
+    /// Data Records of a template until the octets end.
+    List::Group list_records(std::uint16_t template_id, std::span<const std::uint8_t> octets);
     void padding(std::span<const std::uint8_t> rest, std::size_t record_octets_min);
 
     Rules rules_;

@@ -137,6 +137,9 @@ TEST_CASE("every key reaches its option", "[config]") {
     CHECK(config.metering.labels.payload_packets_max == 3);
     CHECK(config.metering.labels.payload_octets_max == 1024);
     CHECK(config.metering.labels.enterprise_number == 32'473);
+    CHECK(config.metering.sampling.method == SamplingMethod::random);
+    CHECK(config.metering.sampling.population == 1000);
+    CHECK(config.metering.sampling.seed == 7);
     REQUIRE(config.metering.template_files.size() == 2);
     CHECK(fs::path(config.metering.template_files[0]).filename() == "uniflow.yaml");
     CHECK(fs::path(config.metering.template_files[1]).filename() == "wide.yaml");

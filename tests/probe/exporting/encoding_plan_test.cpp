@@ -9,6 +9,7 @@
 #include "encoder/information_elements.hpp"
 #include "encoder/ntp_time.hpp"
 #include "probe/exporting/meterable_elements.hpp"
+#include "probe/metering/flow_record.hpp"
 #include "tests/support/catch.hpp"
 #include "tests/support/metering_bench.hpp"
 
@@ -264,7 +265,7 @@ void check_value(const strict::Record& record, const MeterableEntry& entry,
 TEST_CASE("every element that can be a value says what the packets had", "[exporting][encoding]") {
     for (const MeterableEntry& entry : meterable_entries()) {
         for (const IpFamily family : {IpFamily::ipv4, IpFamily::ipv6}) {
-            if (!entry.value || !has(entry, family) ||
+            if (!entry.value || !has(entry, family) || entry.source == ValueSource::packet_list ||
                 entry.source == ValueSource::application) { // application_export_test.cpp has those
                 continue;
             }
@@ -430,6 +431,70 @@ TEST_CASE("flowDirection is that of the observation point, ingress where it is u
         REQUIRE(records.size() == 1);
         CHECK(records[0].record.number(61) == direction);
     }
+}
+
+TEST_CASE("lists of the first packets are the packets", "[exporting][encoding][lists][rfc6313]") {
+    const bool many = GENERATE(false, true);
+    MeterBench bench(
+        "templates:\n  - name: t\n    keys: [sourceIPv4Address, destinationIPv4Address]\n"
+        "    values: [packetDeltaCount, reversePacketDeltaCount, \"basicList(ipTotalLength)\",\n"
+        "             \"basicList(tcpControlBits)\", \"basicList(biflowDirection)\",\n"
+        "             \"basicList(observationTimeMilliseconds)\"]\n");
+    const std::uint32_t packets = many ? 40 : 5;
+    std::array<std::vector<std::uint64_t>, 4> expected;
+    for (std::uint32_t n = 0; n < packets; ++n) {
+        const bool back = n % 3 == 1;
+        const std::uint16_t bits = n == 0 ? kSyn : n == 1 ? kSyn | kAck : kAck;
+        const TimeNs at = kStart + n * 7 * kMs;
+        bench.packet(at, PacketBuilder()
+                             .ethernet()
+                             .ipv4({.source = back ? "10.0.0.2" : "10.0.0.1",
+                                    .destination = back ? "10.0.0.1" : "10.0.0.2"})
+                             .tcp(back ? 80 : 4000, back ? 4000 : 80, bits)
+                             .payload(10 * n));
+        if (n < PacketListBlock::kPacketsMax) {
+            expected[0].push_back(40 + 10 * n);
+            expected[1].push_back(bits);
+            expected[2].push_back(back ? 2 : 1);
+            expected[3].push_back(at / kMs);
+        }
+    }
+    bench.flush();
+    const auto records = bench.records();
+    REQUIRE(records.size() == 1);
+    CHECK(records[0].record.number(2) + records[0].record.reverse(2) == packets);
+    strict::Decoder decoder;
+    constexpr std::array<std::uint16_t, 4> kElements = {224, 6, 239, 323};
+    for (std::size_t i = 0; i < kElements.size(); ++i) {
+        const strict::List list = decoder.list(291, records[0].record.octets(0, 291, i));
+        CHECK(list.semantic == 4);
+        CHECK(list.element.id == kElements[i]);
+        CHECK(list.numbers() == expected[i]);
+    }
+    CHECK(decoder.complaint().empty());
+}
+
+TEST_CASE("each record has the first packets of its own time", "[exporting][encoding][lists]") {
+    MeterBench bench(
+        "templates:\n  - name: t\n    keys: [sourceIPv4Address]\n"
+        "    values: [packetDeltaCount, \"basicList(ipTotalLength)\"]\n");
+    for (std::uint32_t n = 0; n < 100; ++n) {
+        bench.packet(kStart + n * kSecond,
+                     PacketBuilder().ethernet().ipv4({.source = "10.0.0.1"}).udp(1, 2).payload(n));
+    }
+    bench.flush();
+    const auto records = bench.records();
+    REQUIRE(records.size() == 2); // cut at the active timeout
+    strict::Decoder decoder;
+    std::uint64_t before = 0;
+    for (const SeenRecord& seen : records) {
+        const auto lengths = decoder.list(291, seen.record.octets(0, 291)).numbers();
+        REQUIRE(lengths.size() == 16);
+        for (std::size_t i = 0; i < lengths.size(); ++i)
+            CHECK(lengths[i] == 28 + before + i);
+        before += seen.record.number(2);
+    }
+    CHECK(before == 100);
 }
 
 TEST_CASE("an MPLS label of variable length is three octets or none", "[exporting][encoding]") {

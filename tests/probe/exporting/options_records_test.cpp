@@ -169,6 +169,52 @@ TEST_CASE("flow keys are the first bits of each template's indicator", "[options
     }
 }
 
+TEST_CASE("without sampling nothing is told of selectors", "[options][sampling]") {
+    OptionsBench options;
+    options.bench.step();
+    CHECK(options.with(302).empty());
+    CHECK(options.with(301).empty());
+}
+
+TEST_CASE("selectors, their sequence and what they selected", "[options][sampling][rfc5477]") {
+    const bool random = GENERATE(false, true);
+    ScriptedReport report;
+    probe::OptionsRecords records(
+        templates(), {.domain_id = kDomain,
+                      .domain_name = {},
+                      .interfaces = {},
+                      .sampling = {.method = random ? probe::SamplingMethod::random
+                                                    : probe::SamplingMethod::systematic,
+                                   .population = 100,
+                                   .seed = 0}});
+    records.set_reporter(&report);
+    report.now.observed_packets = 12'345;
+    report.now.selected_packets = 123;
+    Bench bench(one_copy(), 0, &records);
+    bench.step();
+    std::vector<strict::Record> told;
+    const strict::Decoder decoder = bench.decode();
+    for (const strict::Record& record : decoder.records()) {
+        if (record.has(0, 302) || record.has(0, 301)) told.push_back(record);
+    }
+    REQUIRE(told.size() == 3);
+    // The selector: its algorithm by IANA's number, and the parameters that go with it.
+    CHECK(told[0].number(302) == 1);
+    CHECK(told[0].number(304) == (random ? 3 : 1));
+    CHECK(told[0].number(random ? 309 : 305) == 1);
+    CHECK(told[0].number(random ? 310 : 306) == (random ? 100 : 99));
+    CHECK(told[0].number(34) == 100);
+    CHECK(told[0].number(35) == (random ? 2 : 1));
+    // The selection sequence: which domain's packets pass it.
+    CHECK(told[1].number(301) == 1);
+    CHECK(told[1].number(149) == kDomain);
+    CHECK(told[1].number(302) == 1);
+    // How many there were, and how many went on, at this moment.
+    CHECK(told[2].number(301) == 1);
+    CHECK(told[2].number(318) == 12'345);
+    CHECK(told[2].number(319) == 123);
+}
+
 TEST_CASE("interfaces and the domain have names", "[options]") {
     OptionsBench options;
     options.bench.step();

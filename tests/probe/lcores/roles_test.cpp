@@ -65,6 +65,43 @@ TEST_CASE("a worker counts fragments and cut packets among what it meters", "[lc
     bench.check();
 }
 
+TEST_CASE("what sampling leaves out is in the ledger, and nothing else is metered",
+          "[lcores][worker][sampling]") {
+    BenchOptions options;
+    options.metering.sampling = {.method = SamplingMethod::systematic, .population = 10, .seed = 0};
+    options.context.sampling_interval = options.metering.sampling.interval();
+    MeterBench bench(
+        "templates:\n  - {name: t, keys: [sourceIPv4Address],\n"
+        "     values: [packetDeltaCount, octetDeltaCount, samplingInterval]}\n",
+        options);
+    for (std::uint32_t n = 0; n < 1000; ++n) {
+        // Every tenth packet is of 500 octets; those are the ones selected.
+        bench.queue(kStart, PacketBuilder()
+                                .ethernet()
+                                .ipv4({.source = "10.0.0.1"})
+                                .udp(1, 2)
+                                .payload(n % 10 == 0 ? 472 : 72));
+    }
+    while (!bench.source.empty())
+        bench.burst();
+    const MeteringLedger& ledger = bench.worker.ledger();
+    const auto& left_out =
+        ledger.meter[static_cast<std::size_t>(MeterVerdict::ignored_not_sampled)];
+    CHECK(ledger.received.packets.get() == 1000);
+    CHECK(ledger.metered.packets.get() == 100);
+    CHECK(left_out.packets.get() == 900);
+    CHECK(left_out.octets.get() == 900 * (14 + 100));
+    CHECK(ledger.first_refused_ns.get() == 0); // left out on purpose
+    bench.check();
+    bench.flush();
+    const auto records = bench.records();
+    REQUIRE(records.size() == 1);
+    CHECK(records[0].record.number(2) == 100);
+    CHECK(records[0].record.number(1) == 100 * 500);
+    CHECK(records[0].record.number(34) == 10);
+    bench.check();
+}
+
 TEST_CASE("the exporter takes as many records a queue as it is told", "[lcores][exporter]") {
     MeterBench bench(both_families());
     for (std::uint16_t n = 0; n < 50; ++n) {
