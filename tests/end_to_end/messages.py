@@ -8,6 +8,7 @@ import struct
 
 TEMPLATE_SET, OPTIONS_TEMPLATE_SET = 2, 3
 FLOW_END_MILLISECONDS, REVERSE_PEN = 153, 29305
+BASIC_LIST = 291
 
 
 class MessageError(AssertionError):
@@ -75,7 +76,9 @@ class Session:
                     enterprise, = struct.unpack_from('!I', body, at)
                     at += 4
                 fields.append((enterprise, element & 0x7FFF, octets))
-            if len({field[:2] for field in fields}) != len(fields):
+            # Lists of different elements are all element 291 (RFC 6313).
+            single = [field[:2] for field in fields if field[:2] != (0, BASIC_LIST)]
+            if len(set(single)) != len(single):
                 self.fail(f'template {template_id} repeats an element')
             if self.templates.setdefault((domain, template_id), fields) != fields:
                 self.fail(f'template {template_id} changed')
