@@ -40,7 +40,7 @@ class MessageSource {
     [[nodiscard]] virtual std::uint16_t port() const noexcept = 0;
 };
 
-/// By the URL's scheme, on the URL's address.
+/// By the URL's scheme (udp, dtls, tcp, tls, sctp), on the URL's address.
 [[nodiscard]] std::unique_ptr<MessageSource> open_message_source(const CollectorOptions& where,
                                                                  const LogLine& log);
 
