@@ -1,9 +1,14 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "tests/simulation/simulation.hpp"
 
+#include <unistd.h>
+
 #include <algorithm>
+#include <filesystem>
+#include <iterator>
 
 #include "encoder/template_description.hpp"
+#include "probe/exporting/collector_group.hpp"
 #include "tests/support/eal_fixture.hpp"
 
 namespace probe::test {
@@ -69,6 +74,11 @@ Scenario Scenario::of(std::uint64_t seed) {
     s.workers = static_cast<std::uint32_t>(pick(1, 3));
     s.collectors = static_cast<std::uint32_t>(pick(1, 3));
     s.flows = static_cast<std::uint32_t>(pick(3, 400));
+    if (const std::uint64_t kind = pick(0, 5); kind < kDistributionNames.size()) {
+        s.distribute = static_cast<Distribution>(kind);
+    }
+    s.spool = pick(0, 2) == 0;
+    s.spool_octets = pick(0, 1) == 0 ? std::uint64_t{1} << 30 : pick(4, 40) * 1024;
     s.steps = static_cast<std::uint32_t>(pick(500, 6000));
     s.late_max = pick(0, 1) == 0 ? 0 : pick(1, 3000) * kMs;
     s.timeouts.idle = pick(1, 15) * kSecond;
@@ -93,12 +103,18 @@ std::string Scenario::text() const {
             : ample ? ", ample"
                     : ", scarce") +
            ", " + std::to_string(workers) + " workers, " + std::to_string(collectors) +
-           " collectors, " + std::to_string(flows) + " flows (at most " +
-           std::to_string(flows_max) + "), " + std::to_string(steps) + " steps, late up to " +
-           seconds(late_max) + ", idle " + seconds(timeouts.idle) + ", active " +
-           seconds(timeouts.active) + ", tcp_end " + seconds(timeouts.tcp_end) + ", sweep " +
-           seconds(sweep) + (when_full == WhenFull::evict ? ", evict" : ", refuse") +
-           ", record queue " + std::to_string(record_queue);
+           " collectors" +
+           (distribute
+                ? " in " + std::string(kDistributionNames[static_cast<std::size_t>(*distribute)])
+                : std::string()) +
+           (spool ? " with a spool of " + std::to_string(spool_octets) + " octets"
+                  : std::string()) +
+           ", " + std::to_string(flows) + " flows (at most " + std::to_string(flows_max) + "), " +
+           std::to_string(steps) + " steps, late up to " + seconds(late_max) + ", idle " +
+           seconds(timeouts.idle) + ", active " + seconds(timeouts.active) + ", tcp_end " +
+           seconds(timeouts.tcp_end) + ", sweep " + seconds(sweep) +
+           (when_full == WhenFull::evict ? ", evict" : ", refuse") + ", record queue " +
+           std::to_string(record_queue);
 }
 
 Simulation::Simulation(const Scenario& scenario)
@@ -135,27 +151,82 @@ Simulation::Simulation(const Scenario& scenario)
     auto capture = std::make_unique<CapturingSink>(binding_.templates(), kDomain);
     capture_ = capture.get();
     sinks.push_back(std::move(capture));
+    std::vector<std::unique_ptr<RecordSink>> collectors;
     for (std::uint32_t c = 0; c < scenario.collectors; ++c) {
-        wires_.push_back(std::make_shared<Wire>(random_()));
-        wires_.back()->options = {.reliable = c % 2 == 1,
-                                  .failures_percent = static_cast<unsigned>(random_() % 30),
-                                  .tamper = c == 0 ? scenario.tamper : Tamper::nothing};
-        ExportOptions options;
-        options.queue_octets = scenario.queue_octets;
-        options.message_delay = random_() % 1000 * kMs;
-        options.template_refresh = (1 + random_() % 60) * kSecond;
-        options.template_refresh_messages = static_cast<std::uint32_t>(random_() % 20);
-        options.options_interval = (1 + random_() % 60) * kSecond;
-        CollectorOptions collector;
-        collector.url = (c % 2 == 1 ? "tcp://" : "udp://") + std::to_string(c);
-        sinks.push_back(std::make_unique<CollectorSession>(
-            collector, options, kDomain, binding_.templates(),
-            std::make_unique<FlakyTransport>(wires_.back()), &options_records_));
+        collectors.push_back(make_session(c));
+    }
+    if (scenario.distribute) {
+        sinks.push_back(std::make_unique<CollectorGroup>(
+            CollectorGroupOptions{.distribute = *scenario.distribute,
+                                  .failover_after = random_() % 20 * kSecond},
+            std::move(collectors)));
+    } else {
+        std::move(collectors.begin(), collectors.end(), std::back_inserter(sinks));
     }
     exporter_ = std::make_unique<Exporter>(binding_, workers, std::move(sinks));
 }
 
-Simulation::~Simulation() = default;
+Simulation::~Simulation() {
+    exporter_.reset(); // its spools' files go with it
+    if (!spool_directory_.empty()) {
+        std::filesystem::remove_all(spool_directory_);
+    }
+}
+
+std::unique_ptr<RecordSink> Simulation::make_session(std::uint32_t c) {
+    wires_.push_back(std::make_shared<Wire>(random_()));
+    wires_.back()->options = {.reliable = c % 2 == 1,
+                              .failures_percent = static_cast<unsigned>(random_() % 30),
+                              .tamper = c == 0 ? scenario_.tamper : Tamper::nothing};
+    ExportOptions options;
+    options.queue_octets = scenario_.queue_octets;
+    options.message_delay = random_() % 1000 * kMs;
+    options.template_refresh = (1 + random_() % 60) * kSecond;
+    options.template_refresh_messages = static_cast<std::uint32_t>(random_() % 20);
+    options.options_interval = (1 + random_() % 60) * kSecond;
+    CollectorOptions collector;
+    collector.url = (c % 2 == 1 ? "tcp://" : "udp://") + std::to_string(c);
+    if (scenario_.spool) {
+        spool_directory_ = (std::filesystem::temp_directory_path() /
+                            ("parshall_simulation_" + std::to_string(::getpid())))
+                               .string();
+        collector.spool = {spool_directory_, scenario_.spool_octets};
+    }
+    auto session = std::make_unique<CollectorSession>(
+        collector, options, kDomain, binding_.templates(),
+        std::make_unique<FlakyTransport>(wires_.back()), &options_records_);
+    if (scenario_.spool) {
+        session->open_spool(kDomain, binding_.templates(), {}, SpoolThread::callers);
+    }
+    sessions_.push_back(session.get());
+    return session;
+}
+
+void Simulation::step_disk() {
+    for (CollectorSession* session : sessions_) {
+        if (session->spool() != nullptr && random_() % 3 == 0) {
+            session->spool()->work();
+        }
+    }
+}
+
+/// What the ledger says is on disk, another process finds there.
+void Simulation::check_what_is_left_on_disk() {
+    if (!scenario_.spool) {
+        return;
+    }
+    const std::string copy = spool_directory_ + "_copy"; // the files themselves are in use
+    std::filesystem::copy(spool_directory_, copy);
+    for (const CollectorSession* session : sessions_) {
+        const SpoolStore store({copy, scenario_.spool_octets}, session->name());
+        const RecordTally& spooled = session->ledger().spooled;
+        if (!(store.recovered() == spooled) || store.damaged().records != 0) {
+            complain(session->name() + ": " + std::to_string(store.recovered().records) +
+                     " records are on disk, the ledger says " + std::to_string(spooled.records));
+        }
+    }
+    std::filesystem::remove_all(copy);
+}
 
 void Simulation::complain(const std::string& what) {
     if (complaints_.size() < 20) {
@@ -305,6 +376,7 @@ void Simulation::step_housekeeping() {
 
 void Simulation::step_exporter() {
     if (may_step(exporter_role_)) {
+        step_disk();
         (void)exporter_->step(
             now_, scenario_.steady ? 256 : static_cast<std::uint32_t>(1 + random_() % 256));
         read_records(true);
@@ -385,6 +457,7 @@ void Simulation::finish() {
     exporter_->close(now_);
     for (int round = 0; round < 200 && !exporter_->idle(); ++round) {
         now_ += random_() % (200 * kMs);
+        step_disk();
         (void)exporter_->step(now_);
     }
     exporter_->abandon();
@@ -409,13 +482,14 @@ void Simulation::finish() {
         complain("packets or records were lost although there was room");
     }
     check_collectors();
+    check_what_is_left_on_disk();
 }
 
 void Simulation::check_collectors() {
     for (std::size_t c = 0; c < wires_.size(); ++c) {
         const Wire& wire = *wires_[c];
-        const SessionLedger& ledger = exporter_->sinks()[c + 1]->ledger();
-        const std::string who = exporter_->sinks()[c + 1]->name() + ": ";
+        const SessionLedger& ledger = sessions_[c]->ledger();
+        const std::string who = sessions_[c]->name() + ": ";
         for (const std::string& complaint : wire.complaints) {
             complain(who + complaint);
         }

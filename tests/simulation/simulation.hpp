@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <random>
 #include <string>
 #include <vector>
@@ -27,6 +28,9 @@ struct Scenario {
         false; ///< no jump of the clock and no role that gets stuck: records must be out in time
     std::uint32_t workers = 1;
     std::uint32_t collectors = 1;
+    std::optional<Distribution> distribute; ///< the collectors are one group
+    bool spool = false;                     ///< every collector has one, of spool_octets
+    std::uint64_t spool_octets = 1 << 20;
     std::uint32_t flows = 50;
     std::uint32_t steps = 4000;
     TimeNs late_max = 0;
@@ -69,6 +73,9 @@ class Simulation {
     void step_worker(std::uint32_t w);
     void step_housekeeping();
     void step_exporter();
+    void step_disk();
+    [[nodiscard]] std::unique_ptr<RecordSink> make_session(std::uint32_t c);
+    void check_what_is_left_on_disk();
     [[nodiscard]] bool may_step(Role& role);
     void read_records(bool metering);
     void check_in_between();
@@ -89,6 +96,8 @@ class Simulation {
     std::unique_ptr<Housekeeping> housekeeping_;
     CapturingSink* capture_ = nullptr; // the exporter owns it
     std::vector<std::shared_ptr<Wire>> wires_;
+    std::vector<CollectorSession*> sessions_; // by wire; the exporter owns them
+    std::string spool_directory_;
     std::unique_ptr<Exporter> exporter_;
     std::vector<Role> worker_roles_;
     Role housekeeping_role_;
