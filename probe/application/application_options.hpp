@@ -16,6 +16,8 @@ struct RuleLimits {
     std::size_t expression_octets_max = 512;
     std::size_t match_octets_max = 1'024;               ///< the longest match of one expression
     std::size_t database_octets_max = 64 * 1024 * 1024; ///< compiled, of each transport
+
+    friend bool operator==(const RuleLimits&, const RuleLimits&) = default;
 };
 
 struct ApplicationOptions {
@@ -32,6 +34,8 @@ struct ApplicationOptions {
     /// (PANA-L7-PEN) instead of 6 (USER-Defined). 0: none.
     std::uint32_t enterprise_number = 0;
     RuleLimits limits;
+
+    friend bool operator==(const ApplicationOptions&, const ApplicationOptions&) = default;
 };
 
 } // namespace probe

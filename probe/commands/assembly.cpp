@@ -121,6 +121,7 @@ RecordBinding bind_templates(const ProbeConfig& config) {
     BindingContext context;
     context.domain_id = config.observation.domain_id;
     context.sampling_interval = config.metering.sampling.interval();
+    context.active_timeout = config.metering.timeouts.active;
     if (config.exporting.udp_payload != 0) {
         context.record_octets_max = std::max<std::size_t>(
             config.exporting.udp_payload, ipfix::kMessageHeaderOctets + ipfix::kSetHeaderOctets);

@@ -5,6 +5,7 @@
 
 #include "probe/commands/assembly.hpp"
 #include "probe/commands/commands.hpp"
+#include "probe/commands/reload.hpp"
 #include "probe/commands/signal_thread.hpp"
 #include "probe/lcores/lcore_plan.hpp"
 #include "probe/lcores/live_job.hpp"
@@ -94,13 +95,16 @@ int run_command(const CommandLine& words, SignalThread& signals) {
          .log = tell_operator,
          .started = [&words](const ObservationPoint& point) { introduce(point, words.quiet); }},
         binding, plan, std::move(points), open_sinks(config, binding, options_records.get()));
+    Reloader reloader(words, config, binding, options_records.get());
     signals.set([&job] { job.stop(); },
                 [&job, &words] {
                     job.repeat_templates();
                     print_ledger(job.snapshot(), words);
-                });
+                },
+                [&job, &reloader] { reload(reloader, job); });
     if (!words.quiet) {
-        tell_operator("metering; SIGTERM ends, SIGUSR1 prints statistics");
+        tell_operator(
+            "metering; SIGTERM ends, SIGUSR1 prints statistics, SIGHUP reads the file anew");
     }
     job.run();
     signals.set([] {}, {}); // a second signal still ends the process at once

@@ -16,7 +16,7 @@ constexpr int kQuit = SIGUSR2; // from the destructor, to this thread alone
 sigset_t watched() {
     sigset_t set;
     sigemptyset(&set);
-    for (const int number : {SIGTERM, SIGINT, SIGUSR1, kQuit}) {
+    for (const int number : {SIGTERM, SIGINT, SIGUSR1, SIGHUP, kQuit}) {
         sigaddset(&set, number);
     }
     return set;
@@ -36,10 +36,12 @@ SignalThread::~SignalThread() {
     thread_.join();
 }
 
-void SignalThread::set(std::function<void()> on_stop, std::function<void()> on_usr1) {
+void SignalThread::set(std::function<void()> on_stop, std::function<void()> on_usr1,
+                       std::function<void()> on_hup) {
     const std::lock_guard lock(mutex_);
     on_stop_ = std::move(on_stop);
     on_usr1_ = std::move(on_usr1);
+    on_hup_ = std::move(on_hup);
 }
 
 void SignalThread::loop() {
@@ -57,6 +59,10 @@ void SignalThread::loop() {
         if (number == SIGUSR1) {
             if (on_usr1_) {
                 on_usr1_();
+            }
+        } else if (number == SIGHUP && on_hup_) {
+            if (!stopping) {
+                on_hup_();
             }
         } else if (stopping || !on_stop_) {
             _exit(128 + number);

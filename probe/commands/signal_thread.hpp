@@ -22,14 +22,17 @@ class SignalThread {
     SignalThread& operator=(const SignalThread&) = delete;
 
     /// What the signals do from now on; empty functions: nothing is set.
-    void set(std::function<void()> on_stop, std::function<void()> on_usr1);
+    /// Without `on_hup`, SIGHUP ends the process at once, as it does by default.
+    void set(std::function<void()> on_stop, std::function<void()> on_usr1,
+             std::function<void()> on_hup = {});
 
   private:
     void loop();
 
-    std::mutex mutex_; // guards the two functions
+    std::mutex mutex_; // guards the functions
     std::function<void()> on_stop_;
     std::function<void()> on_usr1_;
+    std::function<void()> on_hup_;
     std::thread thread_;
 };
 

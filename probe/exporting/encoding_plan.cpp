@@ -25,8 +25,9 @@ template <class T>
     return value;
 }
 
-/// Big-endian in `width` octets; saturates where the value does not fit (RFC 7011 section 6.2:
-/// never truncate).
+/// Big-endian in `width` octets. Every value fits, since RFC 7011 section 6.2 allows no other:
+/// record_binding refuses fields that a single packet could outgrow, and the meter cuts a record
+/// before its counters do. The largest number is a defence, no feature.
 std::uint8_t* put(std::uint8_t* out, std::uint64_t value, unsigned width) noexcept {
     if (width < 8 && (value >> (8 * width)) != 0) {
         value = (std::uint64_t{1} << (8 * width)) - 1;

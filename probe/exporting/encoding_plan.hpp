@@ -23,9 +23,8 @@ namespace probe {
 
 enum class EncodingStepKind : std::uint8_t {
     copy,     ///< octets in network order: addresses, ports of the key, MAC addresses
-    number8,  ///< host-order numbers of 1, 2, 4, 8 octets, written big-endian in `width` octets; a
-              ///< value that
-    number16, ///< does not fit is written as the largest that does
+    number8,  ///< host-order numbers of 1, 2, 4, 8 octets, written big-endian in `width` octets;
+    number16, ///< record_binding sees to it that every value fits
     number32,
     number64,
     vlan_id,       ///< 12 bits of a TCI

@@ -35,6 +35,8 @@ struct TlsOptions {
     std::string key;             ///< ours; readable by its owner alone
     std::string name;            ///< what the collector's certificate says; empty: the URL's host
     TimeNs rehandshake = kNever; ///< DTLS: a session is replaced by a new one after this
+
+    friend bool operator==(const TlsOptions&, const TlsOptions&) = default;
 };
 
 /// How a session's packets leave this machine.
@@ -43,6 +45,8 @@ struct SocketOptions {
     std::string device; ///< interface or VRF that it leaves by, whatever the route says
     std::optional<std::uint8_t> dscp;      ///< 0 to 63 (RFC 2474); not said: 0
     std::optional<std::uint8_t> hop_limit; ///< 1 to 255, IPv4's TTL; not said: the system's
+
+    friend bool operator==(const SocketOptions&, const SocketOptions&) = default;
 };
 
 /// What only SCTP has.
@@ -52,6 +56,8 @@ struct SctpOptions {
     /// A message without templates that is not acknowledged after this is given up and counted
     /// (RFC 3758); kNever: never.
     TimeNs lifetime = kNever;
+
+    friend bool operator==(const SctpOptions&, const SctpOptions&) = default;
 };
 
 /// Of a collector that is a file, or files that follow one another.
@@ -60,12 +66,16 @@ struct FileOptions {
     std::uint64_t rotate_octets = 0; ///< no file larger than this; 0: any size
     std::uint32_t keep = 0;          ///< complete files that stay; 0: all
     bool checksum = false;           ///< messageMD5Checksum in every message
+
+    friend bool operator==(const FileOptions&, const FileOptions&) = default;
 };
 
 /// Where records wait on disk while a collector is away.
 struct SpoolOptions {
     std::string directory;                             ///< empty: no spool
     std::uint64_t octets_max = std::uint64_t{1} << 30; ///< of all its files
+
+    friend bool operator==(const SpoolOptions&, const SpoolOptions&) = default;
 };
 
 inline constexpr std::size_t kNoGroup = SIZE_MAX;
@@ -88,6 +98,8 @@ struct CollectorOptions {
     std::uint64_t bits_per_second = 0;    ///< of messages, without the headers below them; 0: none
     SpoolOptions spool;
     std::size_t group = kNoGroup; ///< its place in ExportOptions::groups
+
+    friend bool operator==(const CollectorOptions&, const CollectorOptions&) = default;
 };
 
 /// How the collectors of a group share the records that it gets.
@@ -104,6 +116,8 @@ inline constexpr std::array<std::string_view, 3> kDistributionNames = {"round_ro
 struct CollectorGroupOptions {
     Distribution distribute = Distribution::round_robin;
     TimeNs failover_after = 10 * kNsPerSecond; ///< away for so long: its queue goes to another
+
+    friend bool operator==(const CollectorGroupOptions&, const CollectorGroupOptions&) = default;
 };
 
 struct ExportOptions {
@@ -131,6 +145,7 @@ struct ExportOptions {
     std::size_t udp_octets_per_ms_max = SIZE_MAX;
     std::uint32_t udp_payload = 0;      ///< 0: from the route's MTU, 512 octets where it is unknown
     TimeNs shutdown = 4 * kNsPerSecond; ///< how long the last messages may take at exit
+    friend bool operator==(const ExportOptions&, const ExportOptions&) = default;
 };
 
 } // namespace probe

@@ -192,6 +192,11 @@ void require_label_length(const ipfix::TemplateDescription& description,
     }
 }
 
+/// The least octets of octetDeltaCount that hold any single packet: an IPv6 jumbogram may have
+/// 2^32.
+constexpr std::uint16_t kOctetDeltaMin = 4;
+constexpr std::uint16_t kOctetDeltaMinIpv4 = 3;
+
 /// Octets of one value of a list of packets, the largest there is included; 0: there is no such
 /// list.
 std::uint8_t listed_octets(const ipfix::InformationElement* element) noexcept {
@@ -221,7 +226,7 @@ void apply_length(const ipfix::TemplateDescription& description, const ipfix::Te
     const std::uint16_t full = ipfix::default_length(field.element->type);
     switch (entry.source) {
         case ValueSource::octet_delta:
-            if (length < 3) {
+            if (length < kOctetDeltaMinIpv4) {
                 fail(
                     description, field,
                     field_name(field) + "[" + std::to_string(length) +
@@ -276,6 +281,29 @@ void apply_length(const ipfix::TemplateDescription& description, const ipfix::Te
     }
 }
 
+/// What fits only where the family or the timeouts are known: such values cannot be cut later.
+void require_values_fit(const ipfix::TemplateDescription& description,
+                        const TemplateRequest& request, const BindingContext& context) {
+    for (const ipfix::TemplateField& field : description.values) {
+        const ValueSource source =
+            find_meterable(field.element->enterprise, field.element->id)->source;
+        if (source == ValueSource::octet_delta && request.for_ipv6 &&
+            field.wire_length() < kOctetDeltaMin) {
+            fail(description, field,
+                 field_name(field) + "[" + std::to_string(field.wire_length()) +
+                     "] could not hold the octets of one IPv6 packet, which may be a jumbogram; 4 "
+                     "is the least, or keys of IPv4 alone");
+        }
+        if (source == ValueSource::duration_microseconds &&
+            context.active_timeout / kNsPerUs > UINT32_MAX) {
+            fail(description, field,
+                 field_name(field) +
+                     " has 4 octets, which hold 71 minutes, and the active timeout is longer; use "
+                     "flowDurationMilliseconds");
+        }
+    }
+}
+
 TemplateRequest request_of(const ipfix::TemplateDescription& description,
                            const BindingContext& context) {
     TemplateRequest request;
@@ -327,6 +355,7 @@ TemplateRequest request_of(const ipfix::TemplateDescription& description,
     }
     request.for_ipv4 = ipv6_only == nullptr;
     request.for_ipv6 = ipv4_only == nullptr;
+    require_values_fit(description, request, context);
     try {
         require_symmetric_key(request);
     } catch (const std::runtime_error& error) {

@@ -26,7 +26,8 @@ struct BindingContext {
     /// fits UDP over the least MTU of IPv6.
     std::size_t record_octets_max =
         1'280 - 48 - ipfix::kMessageHeaderOctets - ipfix::kSetHeaderOctets;
-    std::uint32_t sampling_interval = 1; ///< one packet in so many is metered
+    std::uint32_t sampling_interval = 1;       ///< one packet in so many is metered
+    TimeNs active_timeout = 60 * kNsPerSecond; ///< no record is longer
 };
 
 /// The templates of a configuration, bound to the meter.

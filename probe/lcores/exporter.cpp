@@ -14,6 +14,7 @@ Exporter::Exporter(const RecordBinding& binding, const std::vector<Worker*>& wor
       sinks_(std::move(sinks)),
       hash_flows_(std::any_of(sinks_.begin(), sinks_.end(),
                               [](const auto& sink) { return sink->wants_flow_hash(); })),
+      absent_(sinks_.size()),
       scratch_(binding.record_octets_max()) {
     for (const Worker* worker : workers) {
         for (const IpFamily family : {IpFamily::ipv4, IpFamily::ipv6}) {
@@ -44,7 +45,77 @@ std::uint32_t Exporter::step(TimeNs now, std::uint32_t records_per_queue) noexce
     for (const auto& sink : sinks_) {
         sink->step(now);
     }
+    if (!leaving_.empty()) {
+        step_leaving(now);
+    }
     return records;
+}
+
+void Exporter::exchange_sinks(SinkChange& change, TimeNs now) {
+    std::vector<std::unique_ptr<RecordSink>> sinks(change.places.size());
+    std::vector<RecordTally> absent(change.places.size(), encoded_);
+    leaving_.reserve(leaving_.size() + sinks_.size());
+    for (std::size_t i = 0; i < change.places.size(); ++i) {
+        SinkChange::Place& place = change.places[i];
+        if (place.sink == nullptr) {
+            absent[i] = absent_[place.kept];
+            sinks[i] = std::move(sinks_[place.kept]);
+        } else {
+            sinks[i] = std::move(place.sink);
+        }
+    }
+    for (std::size_t i = 0; i < sinks_.size(); ++i) {
+        if (sinks_[i] != nullptr) {
+            sinks_[i]->close(now);
+            leaving_.push_back(
+                {.sink = std::move(sinks_[i]),
+                 .sum = {.name = {}, .ledger = {}, .members = {}, .absent = absent_[i]},
+                 .encoded = encoded_,
+                 .deadline = now + change.patience});
+        }
+    }
+    sinks_ = std::move(sinks);
+    absent_ = std::move(absent);
+    hash_flows_ = std::any_of(sinks_.begin(), sinks_.end(),
+                              [](const auto& sink) { return sink->wants_flow_hash(); });
+}
+
+void Exporter::step_leaving(TimeNs now) noexcept {
+    for (Leaving& one : leaving_) {
+        if (one.sink == nullptr) {
+            continue;
+        }
+        one.sink->step(now);
+        if (!one.sink->idle() && now >= one.deadline) {
+            one.sink->abandon();
+        }
+        if (one.sink->idle()) {
+            const RecordTally absent = one.sum.absent;
+            one.sum = SinkSum::of(*one.sink);
+            one.sum.absent = absent;
+            one.sink.reset();
+        }
+    }
+}
+
+void Exporter::add_to(LedgerSnapshot& snapshot) const {
+    snapshot.encoded = encoded_;
+    snapshot.texts_cut_for_record = texts_cut_;
+    for (std::size_t i = 0; i < sinks_.size(); ++i) {
+        snapshot.sinks.push_back(SinkSum::of(*sinks_[i]));
+        snapshot.sinks.back().absent = absent_[i];
+    }
+    for (const Leaving& one : leaving_) {
+        SinkSum sum = one.sum;
+        if (one.sink != nullptr) {
+            sum = SinkSum::of(*one.sink);
+            sum.absent = one.sum.absent;
+        }
+        sum.absent.records += encoded_.records - one.encoded.records;
+        sum.absent.packets += encoded_.packets - one.encoded.packets;
+        sum.absent.octets += encoded_.octets - one.encoded.octets;
+        snapshot.sinks.push_back(std::move(sum));
+    }
 }
 
 /// What was read of the record's flow, in names_ until the next record.
@@ -104,12 +175,20 @@ bool Exporter::idle() const noexcept {
         return s.queue->front() == nullptr;
     });
     return queues_empty &&
-           std::all_of(sinks_.begin(), sinks_.end(), [](const auto& sink) { return sink->idle(); });
+           std::all_of(sinks_.begin(), sinks_.end(),
+                       [](const auto& sink) { return sink->idle(); }) &&
+           std::all_of(leaving_.begin(), leaving_.end(),
+                       [](const Leaving& one) { return one.sink == nullptr; });
 }
 
 void Exporter::abandon() noexcept {
     for (const auto& sink : sinks_) {
         sink->abandon();
+    }
+    for (const Leaving& one : leaving_) {
+        if (one.sink != nullptr) {
+            one.sink->abandon();
+        }
     }
 }
 

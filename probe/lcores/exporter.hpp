@@ -14,8 +14,21 @@
 #include "probe/exporting/record_sink.hpp"
 #include "probe/lcores/worker.hpp"
 #include "probe/packet/counter.hpp"
+#include "probe/telemetry/ledger_snapshot.hpp"
 
 namespace probe {
+
+/// What a reload makes of the collectors, in the order of the new configuration: a new sink, or,
+/// where it is null, the one at this place among the present sinks, which goes on as it is. Present
+/// sinks that are not named leave.
+struct SinkChange {
+    struct Place {
+        std::unique_ptr<RecordSink> sink;
+        std::size_t kept = 0;
+    };
+    std::vector<Place> places;
+    TimeNs patience = 0; ///< how long those that leave may take for what they have queued
+};
 
 class Exporter {
   public:
@@ -33,6 +46,9 @@ class Exporter {
     /// abandon().
     void close(TimeNs now) noexcept;
     [[nodiscard]] bool idle() const noexcept;
+    /// From the next record on the sinks are others. Allocates, a reload being no matter of
+    /// packets; throws std::bad_alloc with nothing changed.
+    void exchange_sinks(SinkChange& change, TimeNs now);
     void abandon() noexcept;
 
     /// Some collector is more than half a queue behind; reading a capture waits then.
@@ -45,6 +61,8 @@ class Exporter {
     [[nodiscard]] const RecordTally& encoded() const noexcept { return encoded_; }
     /// Texts that did not fit their record.
     [[nodiscard]] std::uint64_t texts_cut() const noexcept { return texts_cut_; }
+    /// `encoded`, and every collector there was.
+    void add_to(LedgerSnapshot& snapshot) const;
 
   private:
     struct Source {
@@ -53,13 +71,24 @@ class Exporter {
         ApplicationResults* results; ///< nullptr: no template asks for layer 7
     };
 
+    /// A sink that a reload took away, until it has sent what it had.
+    struct Leaving {
+        std::unique_ptr<RecordSink> sink; ///< null: it has left
+        SinkSum sum;                      ///< of one that has left; `absent` until it left
+        RecordTally encoded;              ///< when it was taken away
+        TimeNs deadline = 0;
+    };
+    void step_leaving(TimeNs now) noexcept;
+
     void export_record(const std::uint8_t* record, const Source& source, TimeNs now) noexcept;
     [[nodiscard]] RecordNames take_names(const std::uint8_t* record, const Source& source) noexcept;
 
     const RecordBinding& binding_;
     std::vector<Source> sources_;
     std::vector<std::unique_ptr<RecordSink>> sinks_;
-    bool hash_flows_; ///< some sink wants DataRecord::flow_hash
+    bool hash_flows_;                 ///< some sink wants DataRecord::flow_hash
+    std::vector<RecordTally> absent_; ///< by sink: encoded before it came
+    std::vector<Leaving> leaving_;
     std::vector<std::uint8_t> scratch_;
     std::array<std::uint8_t, kPackedOctetsMax> names_;
     RecordTally encoded_;

@@ -51,6 +51,13 @@ std::size_t Housekeeping::step(TimeNs now) noexcept {
     return looked_at;
 }
 
+void Housekeeping::set_timeouts(const TimeoutOptions& timeouts, TimeNs sweep_period) noexcept {
+    period_ = std::max<TimeNs>(sweep_period, 1);
+    for (const Table& table : tables_) {
+        table.lane->set_sweep_timeouts(timeouts);
+    }
+}
+
 void Housekeeping::begin_pass(TimeNs now) noexcept {
     passing_ = true;
     pass_began_ = now;

@@ -25,6 +25,9 @@ class Housekeeping {
     /// Sweeps what is due at `now`. Returns how many slots it looked at.
     std::size_t step(TimeNs now) noexcept;
 
+    /// From the next step on; a sweep period shorter than the present pass ends it early.
+    void set_timeouts(const TimeoutOptions& timeouts, TimeNs sweep_period) noexcept;
+
     /// Whole passes over all tables so far, and how long the last one took, for the statistics.
     [[nodiscard]] std::uint64_t passes() const noexcept { return passes_.get(); }
     [[nodiscard]] TimeNs last_pass_ns() const noexcept { return last_pass_ns_.get(); }

@@ -18,6 +18,7 @@ struct LcoreOptions {
     int exporter = -1;
     int housekeeping = -1;
     std::vector<int> workers;
+    friend bool operator==(const LcoreOptions&, const LcoreOptions&) = default;
 };
 
 /// A map that cannot be: one sentence with the remedy (exit code 2).

@@ -29,7 +29,8 @@ struct LiveJob::WorkerState {
         : worker(binding.metering_plan(), options.metering, mine, std::move(sources)) {}
 
     Worker worker;
-    std::atomic<bool> done{false}; // its lcore: w, exporter: r. Every flow was handed over
+    const LiveChange* seen = nullptr; // its lcore's own
+    std::atomic<bool> done{false};    // its lcore: w, exporter: r. Every flow was handed over
 };
 
 /// One lcore's roles and its share of busy time.
@@ -152,7 +153,12 @@ bool LiveJob::worker_step(WorkerState& state, TimeNs now) noexcept {
     if (state.done.load(std::memory_order_relaxed)) { // only this thread writes it
         return false;
     }
-    if (!stopping_.load(std::memory_order_acquire)) { // S2, pairs with S1
+    if (!stopping_.load(std::memory_order_acquire)) {                       // S2, pairs with S1
+        const LiveChange* wanted = wanted_.load(std::memory_order_acquire); // C2, pairs with C1
+        if (wanted != state.seen) {
+            state.seen = wanted;
+            state.worker.set_timeouts(wanted->timeouts);
+        }
         return state.worker.step(now) != 0;
     }
     if (state.worker.flush()) {
@@ -163,6 +169,11 @@ bool LiveJob::worker_step(WorkerState& state, TimeNs now) noexcept {
 }
 
 void LiveJob::housekeeping_step(TimeNs now) noexcept {
+    const LiveChange* wanted = wanted_.load(std::memory_order_acquire); // C2, pairs with C1
+    if (wanted != swept_with_) {
+        swept_with_ = wanted;
+        housekeeping_->set_timeouts(wanted->timeouts, wanted->sweep);
+    }
     housekeeping_->step(now);
     const TimeNs monotonic = monotonic_ns();
     if (monotonic < clock_followed_at_ + kFollowClockEvery) {
@@ -191,6 +202,7 @@ bool LiveJob::exporter_step(TimeNs now) noexcept {
     if (repeat_templates_.exchange(false, std::memory_order_acq_rel)) {
         exporter_->repeat_templates();
     }
+    take_sinks(now);
     const std::uint32_t records = exporter_->step(now);
     answer_snapshot();
     if (stopping_.load(std::memory_order_acquire) && deadline_ == kNever) { // S2, pairs with S1
@@ -214,12 +226,48 @@ void LiveJob::answer_snapshot() noexcept {
     // A snapshot allocates; it happens on request only, and not on a worker's packets.
     const std::lock_guard lock(snapshot_mutex_);
     try {
-        add_sinks(snapshot_);
+        exporter_->add_to(snapshot_);
     } catch (...) { // out of memory: the snapshot stays without collectors
         snapshot_.sinks.clear();
     }
     snapshot_wanted_.store(false, std::memory_order_release);
     snapshot_taken_.notify_all();
+}
+
+void LiveJob::apply(LiveChange change) {
+    auto kept = std::make_unique<LiveChange>(std::move(change));
+    {
+        std::unique_lock lock(sinks_mutex_);
+        sinks_ = &kept->sinks;
+        sinks_wanted_.store(true, std::memory_order_release);
+        sinks_taken_.wait_for(lock, kSnapshotPatience, [this] { return sinks_ == nullptr; });
+        if (sinks_ != nullptr) {
+            sinks_ = nullptr;
+            sinks_wanted_.store(false, std::memory_order_release);
+            throw std::runtime_error(
+                "the exporter did not take the new collectors within a second");
+        }
+    }
+    changes_.push_back(std::move(kept));
+    wanted_.store(changes_.back().get(), std::memory_order_release); // C1, pairs with C2
+}
+
+void LiveJob::take_sinks(TimeNs now) noexcept {
+    if (!sinks_wanted_.load(std::memory_order_acquire)) {
+        return;
+    }
+    const std::lock_guard lock(sinks_mutex_);
+    if (sinks_ == nullptr || closing_) {
+        return;
+    }
+    try {
+        exporter_->exchange_sinks(*sinks_, now);
+    } catch (...) { // out of memory: apply() says that nothing was taken
+        return;
+    }
+    sinks_ = nullptr;
+    sinks_wanted_.store(false, std::memory_order_release);
+    sinks_taken_.notify_all();
 }
 
 LedgerSnapshot LiveJob::snapshot() {
@@ -250,19 +298,11 @@ LedgerSnapshot LiveJob::final_ledger() {
     for (const auto& state : workers_) {
         result.add(state->worker.ledger(), state->worker.live_totals());
     }
-    add_sinks(result);
+    exporter_->add_to(result);
     add_ports(result);
     add_roles(result);
     result.settled = true;
     return result;
-}
-
-void LiveJob::add_sinks(LedgerSnapshot& snapshot) const {
-    snapshot.encoded = exporter_->encoded();
-    snapshot.texts_cut_for_record = exporter_->texts_cut();
-    for (const auto& sink : exporter_->sinks()) {
-        snapshot.sinks.push_back(SinkSum::of(*sink));
-    }
 }
 
 void LiveJob::add_ports(LedgerSnapshot& snapshot) const {

@@ -9,6 +9,7 @@
 //   `shutdown` and a second;
 //                    a second one ends the process at once
 //   SIGUSR1          prints the statistics and repeats the templates
+//   SIGHUP           reads the configuration anew (LiveChange); reception never waits for it
 #pragma once
 
 #include <atomic>
@@ -45,6 +46,13 @@ struct LiveJobOptions {
     std::function<void(const ObservationPoint&)> started;
 };
 
+/// What a reload changes while packets are metered, checked and opened beforehand.
+struct LiveChange {
+    TimeoutOptions timeouts;
+    TimeNs sweep = kNsPerSecond;
+    SinkChange sinks;
+};
+
 class LiveJob {
   public:
     /// Needs an initialised EAL; `points` are configured and not started. Throws
@@ -67,6 +75,11 @@ class LiveJob {
     /// for the exporter to copy its own; packet reception is not involved.
     [[nodiscard]] LedgerSnapshot snapshot();
 
+    /// Any thread but an lcore, while run() runs: every worker takes the timeouts before its next
+    /// burst, the exporter the collectors between two records. Waits up to a second for the
+    /// exporter; throws std::runtime_error with nothing changed when it does not answer.
+    void apply(LiveChange change);
+
     /// After run(): the settled ledger.
     [[nodiscard]] LedgerSnapshot final_ledger();
 
@@ -84,7 +97,7 @@ class LiveJob {
     void housekeeping_step(TimeNs now) noexcept;
     [[nodiscard]] bool workers_done() const noexcept;
     void answer_snapshot() noexcept;
-    void add_sinks(LedgerSnapshot& snapshot) const;
+    void take_sinks(TimeNs now) noexcept;
     void add_ports(LedgerSnapshot& snapshot) const;
     void add_roles(LedgerSnapshot& snapshot) const;
 
@@ -101,6 +114,17 @@ class LiveJob {
     std::atomic<bool> stopping_{false};         // anyone: w, lcores: r
     std::atomic<bool> finished_{false};         // exporter: w, lcores: r
     std::atomic<bool> repeat_templates_{false}; // signal thread: w, exporter: rw
+    /// The timeouts that hold. signal thread: w, workers and housekeeping: r. Every set there was
+    /// stays where it is, so no reader is ever late.
+    std::atomic<const LiveChange*> wanted_{nullptr};
+    std::vector<std::unique_ptr<LiveChange>> changes_; // signal thread's own
+    // the sinks' hand-over: left by apply(), taken by the exporter's lcore
+    std::mutex sinks_mutex_;
+    std::condition_variable sinks_taken_;
+    std::atomic<bool> sinks_wanted_{false};
+    SinkChange* sinks_ = nullptr; // guarded by sinks_mutex_
+    // housekeeping's own
+    const LiveChange* swept_with_ = nullptr;
     // exporter's own
     bool closing_ = false;
     TimeNs deadline_ = kNever;

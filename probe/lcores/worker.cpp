@@ -211,6 +211,14 @@ bool Worker::flush() noexcept {
     return done;
 }
 
+void Worker::set_timeouts(const TimeoutOptions& timeouts) noexcept {
+    for (const auto& lane : lanes_) {
+        if (lane) {
+            lane->set_timeouts(timeouts);
+        }
+    }
+}
+
 LiveTotals Worker::live_totals() const noexcept {
     LiveTotals sum;
     for (const auto& lane : lanes_) {

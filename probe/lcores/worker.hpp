@@ -48,6 +48,9 @@ class Worker {
     /// left. For after the last packet.
     [[nodiscard]] bool flush() noexcept;
 
+    /// From the next burst on these timeouts hold.
+    void set_timeouts(const TimeoutOptions& timeouts) noexcept;
+
     [[nodiscard]] const MeteringLedger& ledger() const noexcept { return ledger_; }
 
     /// nullptr when no template wants the family.

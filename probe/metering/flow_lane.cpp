@@ -36,6 +36,7 @@ class FlowLaneOf final : public FlowLane {
         : plan_(plan),
           layout_(plan.layout()),
           timeouts_(options.timeouts),
+          sweep_timeouts_(options.timeouts),
           when_full_(options.when_full),
           filter_(options.filter),
           application_(plan.layout().application != 0 ? options.application : nullptr),
@@ -126,6 +127,12 @@ class FlowLaneOf final : public FlowLane {
         return totals;
     }
 
+    void set_timeouts(const TimeoutOptions& timeouts) noexcept override { timeouts_ = timeouts; }
+    void set_sweep_timeouts(const TimeoutOptions& timeouts) noexcept override {
+        sweep_timeouts_ = timeouts;
+        look_at_everything(); // what was read of a record last was judged by other timeouts
+    }
+
     bool selfcheck() const noexcept override { return table_.selfcheck(); }
 
     std::size_t sweep(std::size_t from, std::size_t to, TimeNs now) noexcept override {
@@ -139,8 +146,8 @@ class FlowLaneOf final : public FlowLane {
             if ((times.state & FlowState::kLive) == 0) {
                 continue;
             }
-            if (expiry_verdict(times, now, timeouts_) == FlowEndReason::none) {
-                schedule_.look_again_at(slot, earliest_end(times, timeouts_), now);
+            if (expiry_verdict(times, now, sweep_timeouts_) == FlowEndReason::none) {
+                schedule_.look_again_at(slot, earliest_end(times, sweep_timeouts_), now);
                 continue;
             }
             std::uint8_t* place = expired_.reserve();
@@ -584,7 +591,8 @@ class FlowLaneOf final : public FlowLane {
 
     const LanePlan& plan_;
     RecordLayout layout_;
-    TimeoutOptions timeouts_;
+    TimeoutOptions timeouts_;       // worker: rw
+    TimeoutOptions sweep_timeouts_; // housekeeping: rw
     WhenFull when_full_;
     const PacketFilter* filter_;
     ApplicationMeter* application_; ///< nullptr: no template asks for layer 7

@@ -72,6 +72,9 @@ class FlowLane {
     /// when none is left.
     [[nodiscard]] virtual bool flush(std::uint32_t budget) noexcept = 0;
 
+    /// From now on these timeouts hold, for the flows that are there as well.
+    virtual void set_timeouts(const TimeoutOptions& timeouts) noexcept = 0;
+
     [[nodiscard]] virtual LiveTotals live_totals() const noexcept = 0;
     [[nodiscard]] virtual bool selfcheck() const noexcept = 0;
 
@@ -85,6 +88,8 @@ class FlowLane {
     /// The next pass reads every record, also those that cannot be due by what was read of them
     /// last.
     virtual void look_at_everything() noexcept = 0;
+    /// What sweep() looks for. Where the owner has other timeouts yet, it decides.
+    virtual void set_sweep_timeouts(const TimeoutOptions& timeouts) noexcept = 0;
 
     // --- the exporter ---
 

@@ -37,6 +37,8 @@ struct InspectionOptions {
     std::uint16_t head_octets = 64;
     /// Send payload over transports that do not protect it (RFC 7011 section 11).
     bool allow_cleartext_payload = false;
+
+    friend bool operator==(const InspectionOptions&, const InspectionOptions&) = default;
 };
 
 struct MeteringOptions {

@@ -28,6 +28,7 @@ struct SamplingOptions {
     [[nodiscard]] std::uint32_t interval() const noexcept {
         return method == SamplingMethod::none ? 1 : population;
     }
+    friend bool operator==(const SamplingOptions&, const SamplingOptions&) = default;
 };
 
 class PacketSampler {

@@ -21,6 +21,8 @@ struct ObservationPointOptions {
     ObservationDirection direction = ObservationDirection::ingress;
     bool promiscuous = true;
     std::uint16_t mtu = 0; ///< 0: leave as the device has it
+    friend bool operator==(const ObservationPointOptions&,
+                           const ObservationPointOptions&) = default;
 };
 
 struct ObservationOptions {

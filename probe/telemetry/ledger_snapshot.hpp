@@ -48,6 +48,8 @@ struct SinkSum {
     std::string name;
     SessionLedger ledger;
     std::vector<SinkSum> members; ///< of a group: its collectors; the ledger is their sum
+    /// Records encoded before a reload added this collector, or after one took it away.
+    RecordTally absent{};
 
     [[nodiscard]] static SinkSum of(const RecordSink& sink);
 };

@@ -7,6 +7,7 @@ All sums are added up here from their parts; the program's own opinion (ledgerCl
     metered      = in records made + in live flows                   packets, IP octets
     records made = encoded + lost on the way to the exporter         records, packets, octets
     flows taken  = with result + without + refused + inspecting      flows (layer 7)
+    encoded      = offered + absent, per collector and group         records, packets, octets
     offered + recovered = sent + queued + spooled + handed over + lost[reason], per collector and group
     offered to a group's collectors = offered to the group + handed over by them
     received     = what the ports handed over                        packets (live only)
@@ -67,7 +68,7 @@ def faults(ledger: dict, settled: bool = True) -> list:
         wrong.append('no collector in the ledger')
     for collector in ledger['collectors']:
         name = collector['name']
-        equal(f'{name}: offered = encoded', collector['offered'], ledger['encoded'])
+        equal(f'{name}: offered + absent = encoded', total([collector['offered'], collector['absent']]), ledger['encoded'])
         balance(name, collector)
         members = collector.get('members', [])
         for member in members:

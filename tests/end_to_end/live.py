@@ -87,6 +87,15 @@ class Probe:
                                self.text()[before:].splitlines(keepends=True)), 'SIGUSR1 prints statistics', 5)
         return ledger.find(self.text()[before:])
 
+    def reload(self, config: str) -> str:
+        """SIGHUP with this configuration; what parshall says to it."""
+        self.config.write_text(config)
+        before = len(self.text())
+        self.process.process.send_signal(signal.SIGHUP)
+        said = ('is in effect', 'not reloaded')
+        wait_until(lambda: any(words in self.text()[before:] for words in said), 'an answer to SIGHUP', 5)
+        return next(line for line in self.text()[before:].splitlines() if any(words in line for words in said))
+
     def wait_received(self, packets: int, seconds: float = 20) -> None:
         wait_until(lambda: self.statistics()['received']['packets'] >= packets, f'{packets} packets received', seconds)
 

@@ -254,6 +254,47 @@ def test_a_collector_that_never_reads_costs_counted_records_only(parshall, scrat
     compare(truth, records)
 
 
+def test_reloads_under_traffic_lose_nothing(parshall, scratch):
+    pcap, truth = make_traffic(scratch, 20000, 1)
+    fixbuf = FixbufListener('tcp', scratch, inside('collector'), 4744, idle=60)
+    records = scratch / 'records.json'
+
+    def with_collectors(*more, metering='', exporting=''):
+        return config(AF_PACKET.format(queues=2), [f'json:{records}', *more], 2, roles=TWO_WORKERS, more_metering=metering,
+                      more_exporting=exporting)
+
+    short = 'timeouts: {idle: 1s, active: 2s, tcp_end: 100ms}'
+    second = f'tcp://{COLLECTOR}:4744'
+    probe = Probe(parshall, scratch, with_collectors(), '--lcores', lcores(3), *NO_HUGE)
+    sender = Background(*inside('wire'), tool('tcpreplay'), '-i', 'w0', '--pps', '20000', pcap, log=scratch / 'replay.log')
+    answers = []
+    while sender.process.poll() is None:
+        answers.append(probe.reload(with_collectors(second)))
+        answers.append(probe.reload(with_collectors(metering=short)))
+        answers.append(probe.reload(with_collectors(second, metering=short, exporting='message_delay: 50ms')))
+    assert sender.process.returncode == 0, sender.text()
+    assert all('is in effect' in answer for answer in answers) and len(answers) >= 6, answers
+    # What is wrong, or cannot change, leaves everything as it is and says why.
+    for wrong, why in ((with_collectors(second) + 'nonsense: 1\n', "unknown key 'nonsense'"),
+                       (with_collectors(second).replace('65536', '4096'), 'metering.flows_max cannot change'),
+                       (with_collectors(second).replace('queues: 2', 'queues: 1'), 'observation.points cannot change'),
+                       (with_collectors(second).replace('[default]', '[minimal]'), 'metering.templates cannot change'),
+                       (with_collectors('tls://collector.example'), 'not reloaded')):
+        answer = probe.reload(wrong)
+        assert 'not reloaded, everything stays as it is' in answer and why in answer, answer
+    probe.wait_received(packets_in(pcap))
+    closed = probe.end()
+    ledger.check_nothing_lost(probe.text())
+    assert closed['received']['packets'] == packets_in(pcap), closed['ports']
+    # The file was there all the time and has every packet; the other collector has what its sessions were offered.
+    compare(truth, records)
+    file, *others = closed['collectors']
+    assert file['absent']['records'] == 0 and file['sent'] == closed['encoded'], file
+    assert sum(one['absent']['records'] for one in others) > 0
+    found, _ = fixbuf.end()
+    assert found['records'] == sum(one['sent']['records'] for one in others), (found, others)
+
+
 def test_a_second_signal_ends_at_once(parshall, scratch):
     pcap, _ = make_traffic(scratch, 2000, 5)
     silent_server(scratch, 4743)

@@ -152,11 +152,7 @@ std::vector<SeenRecord> MeterBench::records() {
 LedgerSnapshot MeterBench::ledger() const {
     LedgerSnapshot snapshot;
     snapshot.add(worker.ledger(), worker.live_totals());
-    snapshot.encoded = exporter.encoded();
-    snapshot.texts_cut_for_record = exporter.texts_cut();
-    for (const auto& sink : exporter.sinks()) {
-        snapshot.sinks.push_back(SinkSum::of(*sink));
-    }
+    exporter.add_to(snapshot);
     snapshot.settled = true;
     return snapshot;
 }

@@ -433,6 +433,32 @@ TEST_CASE("flowDirection is that of the observation point, ingress where it is u
     }
 }
 
+TEST_CASE("times past 2036, 2038 and 2106 are those of their era",
+          "[exporting][encoding][rfc7011-6.1.7]") {
+    constexpr std::uint64_t kUnixInNtp = 2'208'988'800;
+    // 2036-02-07T06:28:16 begins an NTP era, 2038-01-19T03:14:08 is 2^31, 2106-02-07T06:28:16 2^32.
+    for (const std::uint64_t border : {2'085'978'496ULL, 2'147'483'648ULL, 4'294'967'296ULL}) {
+        for (const std::uint64_t seconds : {border - 1, border, border + 100'000'000}) {
+            MeterBench bench(
+                "templates:\n  - name: t\n    keys: [sourceIPv4Address]\n"
+                "    values: [flowStartSeconds, flowEndMilliseconds, flowStartMicroseconds,\n"
+                "             flowEndNanoseconds, flowDurationMilliseconds]\n");
+            const TimeNs start = seconds * kSecond;
+            bench.packet(start, PacketBuilder().ethernet().ipv4().udp(1, 2));
+            bench.packet(start + 1500 * kMs, PacketBuilder().ethernet().ipv4().udp(1, 2));
+            bench.flush();
+            const auto records = bench.records();
+            REQUIRE(records.size() == 1);
+            const strict::Record& record = records[0].record;
+            CHECK(record.number(150) == seconds % (1ULL << 32));
+            CHECK(record.number(153) == seconds * 1000 + 1500);
+            CHECK(record.number(154) >> 32 == (seconds + kUnixInNtp) % (1ULL << 32));
+            CHECK(record.number(157) >> 31 == ((seconds + 1 + kUnixInNtp) % (1ULL << 32)) * 2 + 1);
+            CHECK(record.number(161) == 1500);
+        }
+    }
+}
+
 TEST_CASE("lists of the first packets are the packets", "[exporting][encoding][lists][rfc6313]") {
     const bool many = GENERATE(false, true);
     MeterBench bench(

@@ -3,7 +3,9 @@
 #include "probe/exporting/record_binding.hpp"
 
 #include "encoder/config_error.hpp"
+#include "encoder/information_elements.hpp"
 #include "encoder/template_description.hpp"
+#include "probe/exporting/meterable_elements.hpp"
 #include "tests/support/catch.hpp"
 
 using namespace probe;
@@ -63,6 +65,10 @@ TEST_CASE("a template that cannot be metered is refused with place and remedy",
          "t.yaml:4:14: octetDeltaCount[2] could not hold the octets of one packet; 3 is the least, "
          "8 the default"},
         {a, "\"octetDeltaCount[3]\", \"packetDeltaCount[1]\"", "accepted"},
+        {"sourceTransportPort", "\"octetDeltaCount[3]\"",
+         "t.yaml:4:14: octetDeltaCount[3] could not hold the octets of one IPv6 packet, which may "
+         "be a jumbogram; 4 is the least, or keys of IPv4 alone"},
+        {"sourceTransportPort", "\"octetDeltaCount[4]\"", "accepted"},
         {a, "\"octetTotalCount[4]\"",
          "t.yaml:4:14: octetTotalCount is not kept in 4 octets; only octetDeltaCount and "
          "packetDeltaCount can be "
@@ -98,6 +104,66 @@ TEST_CASE("a template that cannot be metered is refused with place and remedy",
     for (const Case& c : cases) {
         INFO(c.keys << " | " << c.values);
         CHECK(refusal(yaml(c.keys, c.values)) == c.message);
+    }
+}
+
+TEST_CASE("a duration that its field cannot hold is refused", "[exporting][binding]") {
+    const auto bind = [](TimeNs active) {
+        const RecordBinding binding(
+            ipfix::parse_template_descriptions(
+                "templates:\n  - name: t\n    keys: [protocolIdentifier]\n"
+                "    values: [flowDurationMicroseconds]\n",
+                "t.yaml"),
+            {.domain_id = 1, .interfaces = {}, .sampling_interval = 1, .active_timeout = active});
+    };
+    CHECK_NOTHROW(bind(4294 * kNsPerSecond));
+    CHECK_THROWS_WITH(bind(4295 * kNsPerSecond), Catch::Contains("hold 71 minutes"));
+}
+
+TEST_CASE("no field is too short for any value it can get", "[exporting][binding][rfc7011-6.2]") {
+    // Octets of what each kind of step reads or makes.
+    const auto octets_of = [](EncodingStepKind kind) -> unsigned {
+        switch (kind) {
+            case EncodingStepKind::number16:
+            case EncodingStepKind::vlan_id:
+                return 2;
+            case EncodingStepKind::number32:
+            case EncodingStepKind::seconds:     // modulo 2^32, RFC 7011 section 6.1.7
+            case EncodingStepKind::duration_ms: // 49 days; an active timeout has at most 7
+            case EncodingStepKind::duration_us: // 71 minutes, see below
+            case EncodingStepKind::flow_direction:
+                return kind == EncodingStepKind::flow_direction ? 1 : 4;
+            case EncodingStepKind::number64:
+            case EncodingStepKind::total:
+            case EncodingStepKind::total32:
+            case EncodingStepKind::milliseconds:
+            case EncodingStepKind::microseconds:
+            case EncodingStepKind::nanoseconds:
+            case EncodingStepKind::flow_id:
+                return 8;
+            default:
+                return 1;
+        }
+    };
+    for (const MeterableEntry& entry : meterable_entries()) {
+        if (!entry.value || entry.source == ValueSource::padding ||
+            entry.source == ValueSource::packet_list || entry.source == ValueSource::application) {
+            continue;
+        }
+        const ipfix::InformationElement& element = *ipfix::find_element(0, entry.id);
+        const IpFamily family =
+            entry.family == ElementFamily::ipv6 ? IpFamily::ipv6 : IpFamily::ipv4;
+        INFO(element.name);
+        const RecordBinding binding(ipfix::parse_template_descriptions(
+                                        std::string("templates:\n  - name: t\n    keys: [") +
+                                            (family == IpFamily::ipv4 ? "destinationIPv4Address"
+                                                                      : "destinationIPv6Address") +
+                                            "]\n    values: [" + std::string(element.name) + "]\n",
+                                        "t.yaml"),
+                                    {});
+        const EncodingPlan& plan = binding.encoding_plan(family, 0);
+        const EncodingStep& step = plan.steps().back();
+        CHECK(step.width >= octets_of(step.kind));
     }
 }
 

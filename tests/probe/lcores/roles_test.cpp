@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The worker's and the exporter's steps, and the clock they are given.
+#include <algorithm>
+
 #include "probe/lcores/clock.hpp"
 #include "tests/support/catch.hpp"
 #include "tests/support/metering_bench.hpp"
@@ -118,6 +120,129 @@ TEST_CASE("the exporter takes as many records a queue as it is told", "[lcores][
     CHECK(bench.exporter.encoded().records == 100);
     CHECK(bench.exporter.encoded().packets == 100);
     CHECK(bench.exporter.encoded().octets == 50 * 28 + 50 * 48);
+    bench.check();
+}
+
+namespace {
+
+/// Takes a while to leave.
+class SlowSink final : public RecordSink {
+  public:
+    explicit SlowSink(std::string name) : name_(std::move(name)) {}
+    void append(const DataRecord& record, TimeNs) noexcept override {
+        ledger_.offered.add(record.weight);
+        ledger_.queued.add(record.weight);
+    }
+    void step(TimeNs now) noexcept override {
+        if (closing_ && now >= kStart + sends_at_) settle(ledger_.sent);
+    }
+    void close(TimeNs) noexcept override { closing_ = true; }
+    void abandon() noexcept override {
+        settle(ledger_.lost[static_cast<std::size_t>(LossReason::shutdown)]);
+    }
+    bool idle() const noexcept override { return ledger_.queued.records == 0; }
+    bool backlogged() const noexcept override { return false; }
+    const std::string& name() const noexcept override { return name_; }
+    const SessionLedger& ledger() const noexcept override { return ledger_; }
+
+    TimeNs sends_at_ = 0; ///< after kStart
+
+  private:
+    void settle(RecordTally& where) noexcept {
+        where.add(ledger_.queued);
+        ledger_.queued = {};
+    }
+    std::string name_;
+    SessionLedger ledger_;
+    bool closing_ = false;
+};
+
+} // namespace
+
+TEST_CASE("a reload exchanges collectors between two records, and each record has its place",
+          "[lcores][exporter][reload]") {
+    MeterBench bench(kBiflow4);
+    std::uint16_t port = 0;
+    const auto records = [&](int count) {
+        for (int n = 0; n < count; ++n)
+            bench.packet(kStart, PacketBuilder().ethernet().ipv4().udp(++port, 1));
+        bench.flush();
+    };
+    const auto sum = [&](const std::string& name) {
+        const LedgerSnapshot ledger = bench.ledger();
+        const auto found = std::find_if(ledger.sinks.begin(), ledger.sinks.end(),
+                                        [&](const SinkSum& one) { return one.name == name; });
+        REQUIRE(found != ledger.sinks.end());
+        return *found;
+    };
+    const auto exchange = [&](std::vector<SinkChange::Place> places) {
+        SinkChange change{.places = std::move(places), .patience = 2 * kSecond};
+        bench.exporter.exchange_sinks(change, kStart);
+    };
+    records(10);
+    // The bench's own sink stays, "a" comes.
+    std::vector<SinkChange::Place> places(2);
+    places[1].sink = std::make_unique<SlowSink>("a");
+    exchange(std::move(places));
+    records(5);
+    CHECK(sum("a").absent.records == 10);
+    CHECK(sum("a").ledger.offered.records == 5);
+    CHECK(sum("capture").absent.records == 0);
+    bench.check();
+    // "a" leaves with five records queued, "b" comes and is named first.
+    places = std::vector<SinkChange::Place>(2);
+    auto slow = std::make_unique<SlowSink>("b");
+    places[0].sink = std::move(slow);
+    places[1].kept = 0;
+    exchange(std::move(places));
+    CHECK(bench.exporter.sinks()[0]->name() == "b");
+    records(3);
+    CHECK(sum("a").ledger.offered.records == 5);
+    CHECK(sum("a").absent.records == 13);
+    CHECK(sum("a").ledger.sent.records == 5);
+    CHECK(sum("b").absent.records == 15);
+    bench.check();
+    SECTION("one that cannot send is waited for as long as it was said, then counted") {
+        places = std::vector<SinkChange::Place>(1);
+        places[0].kept = 1;
+        static_cast<SlowSink&>(*bench.exporter.sinks()[0]).sends_at_ = 60 * kSecond;
+        exchange(std::move(places));
+        (void)bench.exporter.step(kStart + kSecond);
+        CHECK(sum("b").ledger.queued.records == 3);
+        CHECK_FALSE(bench.exporter.idle());
+        (void)bench.exporter.step(kStart + 2 * kSecond);
+        CHECK(sum("b").ledger.lost_total().records == 3);
+        CHECK(bench.exporter.idle());
+        records(1);
+        CHECK(sum("b").absent.records == 16);
+        bench.check();
+    }
+}
+
+TEST_CASE("new timeouts hold for the flows that are there", "[lcores][worker][reload]") {
+    BenchOptions options;
+    options.metering.timeouts = {.idle = 60 * kSecond, .active = 600 * kSecond, .tcp_end = kNever};
+    MeterBench bench(kBiflow4, options);
+    bench.packet(kStart, PacketBuilder().ethernet().ipv4().udp(1, 2));
+    bench.sweep(kStart + 20 * kSecond);
+    CHECK(bench.records().empty());
+    const TimeoutOptions shorter{.idle = 15 * kSecond, .active = 60 * kSecond, .tcp_end = kNever};
+    SECTION("the sweep knows first") {
+        bench.worker.lane(IpFamily::ipv4)->set_sweep_timeouts(shorter);
+        bench.sweep(kStart + 21 * kSecond);
+        CHECK(bench.records().empty()); // the owner decides
+        bench.worker.set_timeouts(shorter);
+    }
+    SECTION("the owner knows first") {
+        bench.worker.set_timeouts(shorter);
+        bench.sweep(kStart + 21 * kSecond);
+        CHECK(bench.records().empty()); // nobody told it of a flow
+        bench.worker.lane(IpFamily::ipv4)->set_sweep_timeouts(shorter);
+    }
+    bench.sweep(kStart + 25 * kSecond);
+    const auto records = bench.records();
+    REQUIRE(records.size() == 1);
+    CHECK(records[0].record.number(136) == static_cast<std::uint64_t>(FlowEndReason::idle_timeout));
     bench.check();
 }
 
