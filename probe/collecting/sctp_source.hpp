@@ -3,7 +3,7 @@
 // by a raw socket (CAP_NET_RAW). A session for each association (RFC 7011 section 10.2); each SCTP
 // message is one IPFIX Message, and each stream counts its own sequence numbers.
 //
-// The library has one state per process and threads of its own, which only wake the collector up.
+// The library has one state per process, and threads of its own that only wake the collector up.
 #pragma once
 
 #include <memory>
