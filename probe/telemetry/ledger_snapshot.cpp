@@ -144,6 +144,16 @@ std::vector<std::string> LedgerSnapshot::proof(std::uint64_t records_waiting) co
         of(ApplicationCount::flows_taken),
         of(ApplicationCount::flows_with_result) + of(ApplicationCount::flows_without_result) +
             of(ApplicationCount::results_refused) + of(ApplicationCount::flows_inspecting));
+    const std::uint64_t labelled =
+        of(ApplicationCount::labelled_by_host) + of(ApplicationCount::labelled_by_parser) +
+        of(ApplicationCount::labelled_by_pattern) + of(ApplicationCount::labelled_by_port) +
+        of(ApplicationCount::not_labelled);
+    if (labelled != 0 && settled) { // without rules nothing is labelled
+        expect_equal(wrong, "flows labelled or not = flows inspected", labelled,
+                     of(ApplicationCount::flows_with_result) +
+                         of(ApplicationCount::flows_without_result) +
+                         of(ApplicationCount::results_refused));
+    }
     for (const SinkSum& sink : sinks) {
         RecordTally due = sink.absent;
         due.add(sink.ledger.offered);

@@ -64,6 +64,11 @@ def faults(ledger: dict, settled: bool = True) -> list:
     seven = ledger['application']
     equal('flows taken under inspection = what became of them', seven['flows_taken'], seven['flows_with_result']
           + seven['flows_without_result'] + seven['results_refused'] + seven['flows_inspecting'])
+    labelled = sum(seven[how] for how in ('labelled_by_host', 'labelled_by_parser', 'labelled_by_pattern',
+                                          'labelled_by_port', 'not_labelled'))
+    if labelled != 0 and settled:  # without rules nothing is labelled
+        equal('flows labelled or not = flows inspected', labelled, seven['flows_with_result']
+              + seven['flows_without_result'] + seven['results_refused'])
     if not ledger['collectors']:
         wrong.append('no collector in the ledger')
     for collector in ledger['collectors']:

@@ -11,7 +11,8 @@ from harness import CAPTURES, read
 NOT_SUMMED = {'flowsMade', 'flowsLeftOut', 'leftOutLookups',
               'laterFragments', 'transportCut', 'extensionChainCut', 'messages', 'messageOctets', 'templateRecords',
               'optionsRecords', 'optionsTooLarge', 'flows_refused', 'interim_results_refused', 'octets_inspected', 'hellos_refused',
-              'texts_emptied', 'texts_cut', 'texts_no_room', 'texts_cut_for_record',
+              'texts_emptied', 'texts_cut', 'texts_no_room', 'texts_cut_for_record', 'patterns_not_asked',
+              'patterns_failed',
               'sessions', 'sendErrors', 'roles'}
 
 
