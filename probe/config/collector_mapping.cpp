@@ -105,13 +105,15 @@ void read_rotation(const YamlNode& node, FileOptions& file) {
 }
 
 void read_file(const YamlNode& item, CollectorOptions& collector) {
-    for (const char* key : {"rotate", "checksum"}) {
+    for (const char* key : {"rotate", "checksum", "time_window"}) {
         if (const auto node = item.find(key); node && collector.transport != TransportKind::file) {
             throw node->error("only collectors at file:// have this key");
         }
     }
     when(item, "rotate", [&](const YamlNode& node) { read_rotation(node, collector.file); });
     when(item, "checksum", [&](const YamlNode& node) { collector.file.checksum = node.as_bool(); });
+    when(item, "time_window",
+         [&](const YamlNode& node) { collector.file.time_window = node.as_bool(); });
 }
 
 void read_limits(const YamlNode& item, CollectorOptions& collector) {
@@ -143,7 +145,7 @@ CollectorOptions read_collector(const YamlNode& item) {
         return parse_collector_url(item.as_string());
     }
     item.check_keys({"url", "tls", "source", "device", "dscp", "hop_limit", "sctp", "rotate",
-                     "checksum", "records_per_second", "bits_per_second", "spool"});
+                     "checksum", "time_window", "records_per_second", "bits_per_second", "spool"});
     CollectorOptions collector = parse_collector_url(item.at("url").as_string());
     when(item, "tls", [&](const YamlNode& tls) { read_tls(tls, collector); });
     read_socket(item, collector);

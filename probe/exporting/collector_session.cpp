@@ -151,6 +151,10 @@ LossReason CollectorSession::why_full(TimeNs now) const noexcept {
 void CollectorSession::step(TimeNs now) noexcept {
     if (closed_) return;
     now_ = now;
+    if (connected_ && transport_->ends_now(now)) {
+        options_.start_again(now);
+        say_last_words(now);
+    }
     const bool connected = transport_->step(now);
     unsend_failed(LossReason::connection_lost);
     follow_transport(connected);
@@ -234,9 +238,30 @@ void CollectorSession::start_session() noexcept {
     sequence_ = first_sequence_;
     announcements_.start_session(transport_->reliable() ? 1 : template_copies_);
     options_.start_session(now_);
+    builder_.start_session();
     sent_messages_.clear();
     retry_at_ = 0;
     failing_ = trying_ = tried_ = false;
+}
+
+// Records that wait are the next session's. What cannot be sent at once is left out.
+void CollectorSession::say_last_words(TimeNs now) noexcept {
+    unpack_message();
+    for (bool more = true; more;) {
+        export_time_s_ = std::max(export_time_s_, export_time_of(now));
+        builder_.begin(transport_->max_message_octets(), export_time_s_);
+        message_records_ = {};
+        announcements_.begin_message(now, false);
+        options_.begin_message();
+        announcements_.pack(builder_, now);
+        if (announcements_.all_packed()) options_.pack(builder_, announcements_, ledger_);
+        more = !announcements_.all_packed() || !options_.all_packed();
+        if (!more) builder_.append_time_window();
+        if (builder_.empty()) return;
+        message_ = builder_.finish(sequence_);
+        if (transport_->send(message_, now) != SendVerdict::sent) return unpack_message();
+        message_left(now);
+    }
 }
 
 void CollectorSession::end_session() noexcept {
@@ -332,6 +357,7 @@ void CollectorSession::message_left(TimeNs now) noexcept {
     ledger_.message_octets_sent += octets;
     ledger_.templates_sent += announcements_.packed();
     ledger_.options_sent += options_.packed();
+    builder_.left();
     announcements_.message_left(now);
     options_.message_left();
     sent_messages_.add(octets, message_records_);
@@ -364,6 +390,7 @@ void CollectorSession::finish_if_done() noexcept {
     if (connected_ && !options_.finished()) return;
     if (connected_ && transport_->unacknowledged_octets() > 0) return;
     spool_the_rest(now_);
+    if (connected_ && builder_.time_window_due()) say_last_words(now_);
     closed_ = transport_->finish(now_);
 }
 

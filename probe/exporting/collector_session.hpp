@@ -101,6 +101,9 @@ class CollectorSession final : public RecordSink {
     void spool_the_rest(TimeNs now) noexcept;
     void follow_transport(bool connected) noexcept;
     void start_session() noexcept;
+    /// What belongs at the end of a transport session that the transport ends: options records,
+    /// the time window of a file.
+    void say_last_words(TimeNs now) noexcept;
     void end_session() noexcept;
     [[nodiscard]] bool message_due(TimeNs now) const noexcept;
     void pack_message(TimeNs now) noexcept;

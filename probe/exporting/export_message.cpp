@@ -13,15 +13,9 @@ constexpr std::size_t kScopeOctets = 1;
 constexpr std::size_t kPaddingMax = 7; // of a Set
 constexpr std::size_t kChecksumOctets = kScopeOctets + Md5().size();
 
-/// messageScope, messageMD5Checksum, under the highest id that no template has: others are given
-/// from 256 upwards.
+/// messageScope, messageMD5Checksum.
 ipfix::TemplateRecord checksum_template(std::span<const ipfix::TemplateRecord> templates) {
-    std::uint16_t id = UINT16_MAX;
-    while (std::any_of(templates.begin(), templates.end(),
-                       [id](const ipfix::TemplateRecord& other) { return other.id() == id; })) {
-        --id;
-    }
-    return {id,
+    return {free_template_id(templates, UINT16_MAX),
             "message_checksum",
             {{ipfix::find_element("messageScope"), kScopeOctets},
              {ipfix::find_element("messageMD5Checksum"), std::uint16_t{Md5().size()}}},
@@ -35,6 +29,7 @@ ExportMessage::ExportMessage(const CollectorOptions& collector, std::uint32_t do
                              std::uint16_t set_padding)
     : ipfix_(domain_id, static_cast<std::uint16_t>(ipfix::kMessageOctetsMax), set_padding),
       netflow_(make_netflow_messages(collector.format, domain_id, templates)) {
+    if (collector.file.time_window) window_ = std::make_unique<FileTimeWindow>(templates);
     if (!collector.file.checksum) return;
     checksum_ = checksum_template(templates);
     digest_ = std::make_unique<Md5Digest>();
@@ -45,6 +40,7 @@ void ExportMessage::begin(std::uint16_t octets_max, std::uint32_t export_time_s)
     appended_ = 0;
     templates_ = false;
     if (netflow_ != nullptr) return netflow_->begin(octets_max, export_time_s);
+    if (window_) window_->begin_message();
     std::size_t reserved = 0;
     if (checksum_) {
         reserved = 2 * (ipfix::kSetHeaderOctets + kPaddingMax) + checksum_->octets().size() +
@@ -53,6 +49,17 @@ void ExportMessage::begin(std::uint16_t octets_max, std::uint32_t export_time_s)
     ipfix_.reset();
     ipfix_.limit(
         static_cast<std::uint16_t>(octets_max - std::min<std::size_t>(reserved, octets_max)));
+}
+
+void ExportMessage::append_time_window() noexcept {
+    if (!time_window_due()) return;
+    const FileTimeWindow::Record record = window_->record();
+    if (ipfix_.append_template(window_->options_template()) != ipfix::AppendVerdict::appended ||
+        ipfix_.append_data(window_->options_template(), record) != ipfix::AppendVerdict::appended) {
+        return; // the message is full: a file without its time window is whole
+    }
+    templates_ = true;
+    window_->start();
 }
 
 Bytes ExportMessage::finish(std::uint32_t sequence_number) noexcept {

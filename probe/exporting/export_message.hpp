@@ -18,6 +18,7 @@
 #include "encoder/message_builder.hpp"
 #include "encoder/template_record.hpp"
 #include "probe/exporting/export_options.hpp"
+#include "probe/exporting/file_time_window.hpp"
 #include "probe/exporting/message_checksum.hpp"
 #include "probe/exporting/netflow_messages.hpp"
 #include "probe/packet/packet_batch.hpp"
@@ -31,6 +32,19 @@ class ExportMessage {
     /// `set_padding`: of IPFIX, as MessageBuilder's.
     ExportMessage(const CollectorOptions& collector, std::uint32_t domain_id,
                   std::span<const ipfix::TemplateRecord> templates, std::uint16_t set_padding);
+
+    /// The time window of a file is that of a session.
+    void start_session() noexcept {
+        if (window_) window_->start();
+    }
+    /// The message at hand has left.
+    void left() noexcept {
+        if (window_) window_->left();
+    }
+    /// The File Time Window of the session (RFC 5655 section 8.1.2) as the last record in it, with
+    /// its Options Template. Nothing when there were no flows or nobody asked for it.
+    void append_time_window() noexcept;
+    [[nodiscard]] bool time_window_due() const noexcept { return window_ && window_->any(); }
 
     /// Starts the next message. Its Export Time is rounded up: no flow in it ends later.
     void begin(std::uint16_t octets_max, std::uint32_t export_time_s) noexcept;
@@ -56,7 +70,9 @@ class ExportMessage {
         const ipfix::AppendVerdict verdict = netflow_ == nullptr
                                                  ? ipfix_.append_data(description, record)
                                                  : netflow_->append_data(description.id(), record);
-        if (verdict == ipfix::AppendVerdict::appended) ++appended_;
+        if (verdict != ipfix::AppendVerdict::appended) return verdict;
+        ++appended_;
+        if (window_) window_->take(description.id(), record);
         return verdict;
     }
 
@@ -80,6 +96,7 @@ class ExportMessage {
     std::unique_ptr<NetflowMessages> netflow_;
     std::optional<ipfix::TemplateRecord> checksum_;
     std::unique_ptr<Md5Digest> digest_;
+    std::unique_ptr<FileTimeWindow> window_;
     std::uint32_t export_time_s_ = 0;
     std::uint32_t appended_ = 0;
     bool templates_ = false; ///< in the message at hand

@@ -66,6 +66,7 @@ struct FileOptions {
     std::uint64_t rotate_octets = 0; ///< no file larger than this; 0: any size
     std::uint32_t keep = 0;          ///< complete files that stay; 0: all
     bool checksum = false;           ///< messageMD5Checksum in every message
+    bool time_window = false;        ///< each file's earliest and latest time at its end
 
     friend bool operator==(const FileOptions&, const FileOptions&) = default;
 };

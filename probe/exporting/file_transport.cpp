@@ -101,8 +101,13 @@ std::uint16_t FileTransport::max_message_octets() const noexcept {
 bool FileTransport::step(TimeNs now) noexcept {
     compressed_this_step_ = 0;
     if (closed_) return false;
-    if (fd_ >= 0 && (now >= rotate_at_ || full())) complete();
+    if (ends_now(now)) complete();
     return fd_ >= 0 || (many_ && now >= open_again_at_ && open_next(now));
+}
+
+bool FileTransport::ends_now(TimeNs now) noexcept {
+    ending_ = fd_ >= 0 && (now >= rotate_at_ || full());
+    return ending_;
 }
 
 bool FileTransport::full() const noexcept {
@@ -140,9 +145,9 @@ bool FileTransport::open_next(TimeNs now) noexcept {
 
 SendVerdict FileTransport::send(Bytes message, TimeNs /*now*/) noexcept {
     if (fd_ < 0) return SendVerdict::session_lost;
-    if (many_ && full()) return SendVerdict::would_block; // the next step goes on in the next file
+    if (many_ && !ending_ && full()) return SendVerdict::would_block; // goes into the next file
     if (gzip_ == nullptr) return write_whole(message);
-    if (++compressed_this_step_ > kCompressedPerStep) return SendVerdict::would_block;
+    if (!ending_ && ++compressed_this_step_ > kCompressedPerStep) return SendVerdict::would_block;
     compressed_.clear();
     try {
         gzip_->write(message, compressed_);
@@ -189,6 +194,7 @@ void FileTransport::complete() noexcept {
     // The last chance of a network file system to say that it has no room.
     if (::close(fd_) != 0) log_.failed("closing", errno, "the end of the file may be missing");
     fd_ = -1;
+    ending_ = false;
     if (many_) give_name();
 }
 

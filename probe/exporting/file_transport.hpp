@@ -43,6 +43,7 @@ class FileTransport final : public Transport {
     FileTransport& operator=(const FileTransport&) = delete;
 
     [[nodiscard]] bool step(TimeNs now) noexcept override;
+    [[nodiscard]] bool ends_now(TimeNs now) noexcept override;
     [[nodiscard]] SendVerdict send(Bytes message, TimeNs now) noexcept override;
     [[nodiscard]] std::uint64_t sessions() const noexcept override { return sessions_; }
     [[nodiscard]] std::uint16_t max_message_octets() const noexcept override;
@@ -73,6 +74,7 @@ class FileTransport final : public Transport {
     int fd_ = -1;
     bool closed_ = false;
     bool regular_ = false; ///< not a device such as /dev/null
+    bool ending_ = false;  ///< what comes now is the end of this file
     bool torn_ = false;    ///< octets of an unfinished message stand behind whole_octets_
     std::int64_t whole_octets_ = 0;
     std::uint64_t sessions_ = 0;

@@ -34,6 +34,9 @@ class OptionsCycle {
     /// `ending`: the session closes and has nothing else to send.
     void start_when_due(TimeNs now, bool ending) noexcept;
 
+    /// All of them are due, whatever the interval says.
+    void start_again(TimeNs now) noexcept { start_session(now); }
+
     void begin_message() noexcept;
     /// Appends what is due and fits; what fits no message is counted in the ledger.
     void pack(ExportMessage& message, const TemplateAnnouncements& announcements,

@@ -37,6 +37,10 @@ class Transport {
     /// True: messages can be sent now.
     [[nodiscard]] virtual bool step(TimeNs now) noexcept = 0;
 
+    /// The session ends in order at the next step() (a file is full, or its time is over): what
+    /// its owner has to say at the end goes now.
+    [[nodiscard]] virtual bool ends_now(TimeNs /*now*/) noexcept { return false; }
+
     [[nodiscard]] virtual SendVerdict send(Bytes message, TimeNs now) noexcept = 0;
 
     /// How many transport sessions were opened so far. A change tells the owner to start over:

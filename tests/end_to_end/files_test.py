@@ -78,6 +78,33 @@ def test_every_message_has_its_checksum_and_damage_is_found(parshall, scratch):
     assert f'octet {second}: the message is not what its checksum says' in run.stderr, run.stderr
 
 
+def test_each_file_ends_with_its_time_window_and_the_options_records(parshall, scratch):
+    config = scratch / 'probe.yaml'
+    config.write_text(f'''exporting:
+  options_records: true
+  collectors:
+    - {{url: "file://{scratch}/f-%H%M%S.ipfix", rotate: {{every: 1s}}, time_window: true, checksum: true}}
+''', encoding='utf-8')
+    read(parshall, traffic(), '--config', config)
+    files = sorted(scratch.glob('*.ipfix'))
+    assert len(files) > 2, files
+    flows_before = 0
+    for file in files:
+        messages.read(messages.split(file.read_bytes()))
+        shown = Run(parshall, 'show', '--json', file).records()
+        flows = [record for record in shown if 'flowStartMilliseconds' in record]
+        windows = [record for record in shown if 'minFlowStartMilliseconds' in record]
+        flows_before += len(flows)
+        exported = [record for record in shown if 'exportedFlowRecordTotalCount' in record]
+        assert exported[-1]['exportedFlowRecordTotalCount'] == flows_before
+        assert len(windows) == (1 if flows else 0)
+        if flows:
+            assert shown[-2] == windows[0], 'the last record but its message\'s checksum'
+            assert windows[0]['minFlowStartMilliseconds'] == min(record['flowStartMilliseconds'] for record in flows)
+            assert windows[0]['maxFlowEndMilliseconds'] == max(record['flowEndMilliseconds'] for record in flows)
+        assert not Tshark(file).complaints(), Tshark(file).complaints()[:5]
+
+
 def test_a_compressed_file_is_read_to_the_octet_where_it_was_cut(parshall, scratch):
     read(parshall, traffic(), '-o', scratch / 'x.ipfix', '-o', scratch / 'x.ipfix.gz')
     plain, packed = (scratch / 'x.ipfix').read_bytes(), (scratch / 'x.ipfix.gz').read_bytes()

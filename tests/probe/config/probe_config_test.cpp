@@ -164,6 +164,7 @@ TEST_CASE("every key reaches its option", "[config]") {
     CHECK(exporting.collectors[3].file.rotate_octets == 100 * 1024 * 1024);
     CHECK(exporting.collectors[3].file.keep == 288);
     CHECK(exporting.collectors[3].file.checksum);
+    CHECK(exporting.collectors[3].file.time_window);
     CHECK(exporting.collectors[4].format == ExportFormat::netflow9);
     CHECK(exporting.collectors[4].port == 2055);
     CHECK(exporting.collectors[5].format == ExportFormat::netflow5);
