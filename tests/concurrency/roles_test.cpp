@@ -128,7 +128,7 @@ LedgerSnapshot run(const Pressure& pressure, int bursts) {
     LedgerSnapshot ledger;
     ledger.add(worker.ledger(), worker.live_totals());
     ledger.encoded = exporter.encoded();
-    ledger.sinks.push_back({"capture", exporter.sinks()[0]->ledger()});
+    ledger.sinks.push_back(SinkSum::of(*exporter.sinks()[0]));
     ledger.settled = true;
     CHECK(worker.selfcheck());
     CHECK(housekeeping.passes() > 0);
