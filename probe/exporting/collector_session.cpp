@@ -10,9 +10,6 @@
 namespace probe {
 namespace {
 
-/// Bounds a step: 64 messages of 1,472 octets take some 100 us, less than a receive ring holds.
-constexpr int kMessagesPerStep = 64;
-
 /// Records that a step gives to another session.
 constexpr std::uint64_t kHandedOverAtOnce = 4096;
 
@@ -22,9 +19,6 @@ constexpr std::size_t kHeaders = ipfix::kMessageHeaderOctets + ipfix::kSetHeader
 constexpr TimeNs kSpoolAfter = kNsPerSecond;
 constexpr int kReplayedPerStep = 2048;
 constexpr std::size_t kReplayPercentMax = 25;
-
-/// How long ICMP's answer to the message that tries a path may take before records follow.
-constexpr TimeNs kAnswerWait = 100 * kNsPerMs;
 
 /// Rounded up: a flow that ended in this second must not end after its message's Export Time.
 constexpr std::uint32_t export_time_of(TimeNs now) noexcept {
@@ -54,7 +48,8 @@ CollectorSession::CollectorSession(CollectorOptions collector, const ExportOptio
       rate_limit_(collector_.records_per_second, collector_.bits_per_second),
       backlog_(options.queue_octets),
       sequence_(first_sequence),
-      builder_(collector_, domain_id, templates, options.set_padding) {}
+      builder_(collector_, domain_id, templates, options.set_padding),
+      burst_(transport_->messages_at_once()) {}
 
 void CollectorSession::append(const DataRecord& record, TimeNs now) noexcept {
     assert(record.template_index < data_templates_);
@@ -164,16 +159,7 @@ void CollectorSession::step(TimeNs now) noexcept {
         options_.start_when_due(now,
                                 closing_ && !spooling_ && backlog_.empty() && message_.empty());
     }
-    if (connected_ && now >= retry_at_) {
-        if (tried_ && !transport_->reliable() && backlog_.empty() && message_.empty()) {
-            announcements_.repeat();
-        }
-        for (int sent = 0; sent < kMessagesPerStep; ++sent) {
-            if (!rate_limit_.may_send(now)) break;
-            if (message_.empty() && message_due(now)) pack_message(now);
-            if (message_.empty() || !pace_.may_send(backlog_, now) || !send_message(now)) break;
-        }
-    }
+    if (connected_ && now >= retry_at_) send_due(now);
     ledger_.send_errors = transport_->errors();
     finish_if_done();
 }
@@ -296,7 +282,7 @@ void CollectorSession::pack_message(TimeNs now) noexcept {
         if (options_.all_packed()) pack_records(now);
     }
     if (builder_.empty()) return;
-    message_ = builder_.finish(sequence_);
+    message_ = builder_.finish(sequence_ + burst_.sequence_steps());
 }
 
 // A record that fits no message is given up when it is the oldest, so that what the message holds
@@ -316,7 +302,7 @@ void CollectorSession::pack_records(TimeNs now) noexcept {
             message_records_.add(record.weight);
             continue;
         }
-        if (builder_.data_records() > options_.packed()) return;
+        if (builder_.data_records() > options_.packed() || !burst_.empty()) return;
         backlog_.advance();
         backlog_.release();
         RecordTally one;
@@ -324,63 +310,6 @@ void CollectorSession::pack_records(TimeNs now) noexcept {
         lose_queued(one, announced ? LossReason::record_too_large : LossReason::template_too_large,
                     now);
     }
-}
-
-bool CollectorSession::send_message(TimeNs now) noexcept {
-    switch (transport_->send(message_, now)) {
-        case SendVerdict::sent:
-            message_left(now);
-            return now >= retry_at_;
-        case SendVerdict::would_block:
-            return false;
-        case SendVerdict::too_large:
-            unpack_message();
-            return true;
-        case SendVerdict::transient_error:
-            wait_and_try_again(now);
-            return false;
-        case SendVerdict::session_lost:
-            end_session();
-            return false;
-    }
-    return false;
-}
-
-void CollectorSession::message_left(TimeNs now) noexcept {
-    const auto octets = static_cast<std::uint32_t>(message_.size());
-    if (!transport_->reliable()) pace_.message_left(octets, backlog_, now);
-    rate_limit_.message_left(message_records_.records, octets, now);
-    sequence_ += builder_.sequence_step(); // modulo 2^32, as RFC 7011 section 3.1 has it
-    ledger_.queued.subtract(message_records_);
-    ledger_.sent.add(message_records_);
-    ledger_.messages_sent += 1;
-    ledger_.message_octets_sent += octets;
-    ledger_.templates_sent += announcements_.packed();
-    ledger_.options_sent += options_.packed();
-    builder_.left();
-    announcements_.message_left(now);
-    options_.message_left();
-    sent_messages_.add(octets, message_records_);
-    backlog_.release();
-    message_ = {};
-    failing_ = failing_ && trying_;
-    if (trying_) retry_at_ = now + kAnswerWait;
-    tried_ = std::exchange(trying_, false);
-}
-
-void CollectorSession::unpack_message() noexcept {
-    backlog_.rewind();
-    message_ = {};
-}
-
-void CollectorSession::wait_and_try_again(TimeNs now) noexcept {
-    unpack_message();
-    failing_ = true;
-    tried_ = false;
-    retry_at_ = now + retry_delay_;
-    if (transport_->reliable()) return;
-    trying_ = true;
-    announcements_.repeat();
 }
 
 void CollectorSession::finish_if_done() noexcept {

@@ -15,9 +15,9 @@
 //    records: the ledger keeps them apart.
 //  - A message leaves when it is full, when its oldest record waited message_delay, when templates
 //    are due, or when the session is closing.
-//  - Over UDP messages are spread (send_pace.hpp). A rate limit (rate_limit.hpp) holds messages
-//  back
-//    whatever the transport.
+//  - Over UDP messages are spread (send_pace.hpp); those of flow records alone that are due in one
+//    step leave in one system call. What the kernel did not take of them is packed again.
+//  - A rate limit (rate_limit.hpp) holds messages back whatever the transport.
 //  - With a spool (record_spool.hpp), records go to disk when the collector was away for a second
 //    or the queue is half full, and from then on until the spool is empty: so the queue in memory
 //    is older than what is on disk, which is older than what comes, and all leave in order. At the
@@ -31,8 +31,9 @@
 //    earlier datagram stays counted as sent, since the network took it. Records then wait: after
 //    a second a message with templates only tries the path, and when no new error answers it,
 //    records follow. The session is available again when the message after that one met no error
-//    either (templates once more, where no records wait). So a collector that restarts misses next
-//    to nothing, and one that is gone costs counted records.
+//    either (templates once more, where no records wait). So a collector that restarts misses what
+//    left before the first answer (a system call's worth at least: up to 32 messages), and one
+//    that is gone costs counted records.
 //
 // Thread: the exporter's lcore. `templates` and `options_records` must outlive the session.
 #pragma once
@@ -45,6 +46,7 @@
 #include "encoder/template_record.hpp"
 #include "probe/exporting/export_message.hpp"
 #include "probe/exporting/export_options.hpp"
+#include "probe/exporting/message_burst.hpp"
 #include "probe/exporting/options_cycle.hpp"
 #include "probe/exporting/rate_limit.hpp"
 #include "probe/exporting/record_backlog.hpp"
@@ -108,9 +110,16 @@ class CollectorSession final : public RecordSink {
     [[nodiscard]] bool message_due(TimeNs now) const noexcept;
     void pack_message(TimeNs now) noexcept;
     void pack_records(TimeNs now) noexcept;
-    /// False: no more sending in this step.
+    void send_due(TimeNs now) noexcept;
+    [[nodiscard]] bool burst_ends(TimeNs now) const noexcept;
+    [[nodiscard]] bool may_join_burst() const noexcept;
+    void join_burst(TimeNs now) noexcept;
+    /// False, of these three: no more sending in this step.
+    [[nodiscard]] bool send_burst(TimeNs now) noexcept;
     [[nodiscard]] bool send_message(TimeNs now) noexcept;
+    [[nodiscard]] bool not_sent(SendVerdict verdict, TimeNs now) noexcept;
     void message_left(TimeNs now) noexcept;
+    void count_sent(const PackedMessage& message) noexcept;
     void unpack_message() noexcept;
     void wait_and_try_again(TimeNs now) noexcept;
     void finish_if_done() noexcept;
@@ -154,6 +163,7 @@ class CollectorSession final : public RecordSink {
     ExportMessage builder_;
     Bytes message_; ///< packed and not yet gone; empty: none
     RecordTally message_records_;
+    MessageBurst burst_; ///< packed before the message at hand; empty between steps
 
     bool closing_ = false;
     bool closed_ = false;

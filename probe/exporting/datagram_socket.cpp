@@ -79,6 +79,19 @@ std::int64_t DatagramSocket::send(Bytes datagram) noexcept {
     return result;
 }
 
+// Segmentation is refused where the kernel has none (ENOPROTOOPT, or EINVAL for the ancillary
+// data), the interface makes no checksums (EIO), or a segment is larger than the MTU (EINVAL in
+// older kernels). Then the datagrams go one by one, in one call still.
+std::int64_t DatagramSocket::send_several(std::span<const Bytes> datagrams) noexcept {
+    std::int64_t result = calls_->send_several(fd_, datagrams, segments_);
+    if (segments_ && (result == -EINVAL || result == -EIO || result == -ENOPROTOOPT)) {
+        segments_ = false;
+        result = calls_->send_several(fd_, datagrams, false);
+    }
+    if (result > 0) taken();
+    return result;
+}
+
 std::int64_t DatagramSocket::receive(std::span<std::uint8_t> into) noexcept {
     return calls_->receive(fd_, into);
 }

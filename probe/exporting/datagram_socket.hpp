@@ -42,11 +42,16 @@ class DatagramSocket {
     [[nodiscard]] SocketCalls& calls() noexcept { return *calls_; }
 
     [[nodiscard]] std::int64_t send(Bytes datagram) noexcept;
+    /// One to kDatagramsPerCall, in one system call; returns how many were taken, in order.
+    [[nodiscard]] std::int64_t send_several(std::span<const Bytes> datagrams) noexcept;
     [[nodiscard]] std::int64_t receive(std::span<std::uint8_t> into) noexcept;
 
     /// What a datagram may hold, as of the latest look at the route.
     [[nodiscard]] std::uint16_t payload_octets() const noexcept { return payload_octets_; }
-    void look_at_route() noexcept { payload_octets_ = payload_of_route(); }
+    void look_at_route() noexcept {
+        payload_octets_ = payload_of_route();
+        segments_ = true;
+    }
     /// After EMSGSIZE for a datagram of `refused_octets`. False: it could not be smaller, and the
     /// error means something else.
     [[nodiscard]] bool shrink(std::size_t refused_octets) noexcept;
@@ -62,6 +67,7 @@ class DatagramSocket {
     const std::uint32_t payload_max_;
     int fd_ = -1;
     std::uint16_t payload_octets_;
+    bool segments_ = true; ///< the kernel may cut datagrams, as far as is known of this route
     std::uint32_t size_refusals_ = 0; ///< EMSGSIZE since a datagram was taken
 };
 

@@ -4,10 +4,14 @@
 #include <fcntl.h>
 #include <linux/sockios.h>
 #include <netdb.h>
+#include <netinet/udp.h>
 #include <poll.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <array>
+#include <cassert>
 #include <cerrno>
 #include <cstring>
 #include <memory>
@@ -20,6 +24,39 @@ namespace {
 int or_errno(int result) noexcept {
     return result < 0 ? -errno : result;
 }
+
+/// More than this is no UDP datagram, cut into segments or not.
+constexpr std::size_t kSegmentedOctetsMax = 65'000;
+
+/// How many of the first datagrams can go as segments of one: all of one size, the last at most so.
+std::size_t segments_of(std::span<const Bytes> datagrams) noexcept {
+    const std::size_t size = datagrams.front().size();
+    std::size_t octets = size;
+    std::size_t count = 1;
+    while (count < datagrams.size() && datagrams[count - 1].size() == size &&
+           datagrams[count].size() <= size) {
+        octets += datagrams[count].size();
+        if (octets > kSegmentedOctetsMax) break;
+        ++count;
+    }
+    return count;
+}
+
+/// The ancillary data that says how large a segment is.
+struct SegmentSize {
+    alignas(cmsghdr) std::array<std::uint8_t, CMSG_SPACE(sizeof(std::uint16_t))> octets;
+
+    void say(msghdr& header, std::size_t size) noexcept {
+        const auto segment = static_cast<std::uint16_t>(size);
+        header.msg_control = octets.data();
+        header.msg_controllen = octets.size();
+        cmsghdr* const control = CMSG_FIRSTHDR(&header);
+        control->cmsg_level = IPPROTO_UDP;
+        control->cmsg_type = UDP_SEGMENT;
+        control->cmsg_len = CMSG_LEN(sizeof segment);
+        std::memcpy(CMSG_DATA(control), &segment, sizeof segment);
+    }
+};
 
 } // namespace
 
@@ -41,6 +78,35 @@ int SocketCalls::writable(int fd) noexcept {
 std::int64_t SocketCalls::send(int fd, Bytes octets) noexcept {
     const ssize_t sent = ::send(fd, octets.data(), octets.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
     return sent < 0 ? -errno : sent;
+}
+
+std::int64_t SocketCalls::send_several(int fd, std::span<const Bytes> datagrams,
+                                       bool segments) noexcept {
+    assert(!datagrams.empty() && datagrams.size() <= kDatagramsPerCall);
+    std::array<iovec, kDatagramsPerCall> parts;
+    std::array<mmsghdr, kDatagramsPerCall> headers;
+    std::array<SegmentSize, kDatagramsPerCall> sizes;
+    for (std::size_t i = 0; i < datagrams.size(); ++i) {
+        // The kernel only reads; iovec is for both ways.
+        parts[i] = {const_cast<std::uint8_t*>(datagrams[i].data()), datagrams[i].size()};
+    }
+    unsigned used = 0;
+    for (std::size_t first = 0; first < datagrams.size(); ++used) {
+        const std::size_t count = segments ? segments_of(datagrams.subspan(first)) : 1;
+        msghdr& header = headers[used].msg_hdr;
+        header = {};
+        header.msg_iov = &parts[first];
+        header.msg_iovlen = count;
+        if (count > 1) sizes[used].say(header, datagrams[first].size());
+        first += count;
+    }
+    const int taken = ::sendmmsg(fd, headers.data(), used, MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (taken < 0) return -errno;
+    std::int64_t datagrams_taken = 0;
+    for (int i = 0; i < taken; ++i) {
+        datagrams_taken += static_cast<std::int64_t>(headers[i].msg_hdr.msg_iovlen);
+    }
+    return datagrams_taken;
 }
 
 std::int64_t SocketCalls::receive(int fd, std::span<std::uint8_t> into) noexcept {

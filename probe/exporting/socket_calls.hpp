@@ -5,6 +5,7 @@
 
 #include <sys/socket.h>
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -22,6 +23,9 @@ struct SocketAddress {
     [[nodiscard]] bool ipv6() const noexcept { return storage.ss_family == AF_INET6; }
 };
 
+/// How many datagrams send_several() takes at once.
+inline constexpr std::size_t kDatagramsPerCall = 32;
+
 class SocketCalls {
   public:
     virtual ~SocketCalls() = default;
@@ -33,6 +37,11 @@ class SocketCalls {
     /// 1: writable or in error, so that a started connect() has its result in SO_ERROR; 0: not yet.
     virtual int writable(int fd) noexcept;
     virtual std::int64_t send(int fd, Bytes octets) noexcept;
+    /// One to kDatagramsPerCall datagrams of a connected socket in one system call; returns how
+    /// many the kernel took. `segments`: datagrams of one size go as one whole that the kernel cuts
+    /// (UDP_SEGMENT, udp(7)); where that cannot be, the error is the kernel's.
+    virtual std::int64_t send_several(int fd, std::span<const Bytes> datagrams,
+                                      bool segments) noexcept;
     virtual std::int64_t receive(int fd, std::span<std::uint8_t> into) noexcept;
     virtual int set_option(int fd, int level, int option, int value) noexcept;
     virtual int get_option(int fd, int level, int option, int& value) noexcept;

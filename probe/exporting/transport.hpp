@@ -7,8 +7,10 @@
 #pragma once
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <span>
 
 #include "probe/exporting/session_ledger.hpp"
 #include "probe/packet/packet_batch.hpp"
@@ -21,6 +23,11 @@ enum class SendVerdict : std::uint8_t {
     too_large,   ///< nothing was sent; pack again to max_message_octets(), which shrank
     transient_error, ///< nothing was sent; the same records may be tried again a little later
     session_lost,    ///< the transport session is over; step() opens a new one when it is time
+};
+
+struct SeveralSent {
+    std::size_t messages = 0;                ///< the first so many are sent
+    SendVerdict verdict = SendVerdict::sent; ///< on the next one; sent: there is none
 };
 
 /// Reported as sent, and now known not to arrive.
@@ -42,6 +49,15 @@ class Transport {
     [[nodiscard]] virtual bool ends_now(TimeNs /*now*/) noexcept { return false; }
 
     [[nodiscard]] virtual SendVerdict send(Bytes message, TimeNs now) noexcept = 0;
+
+    /// How many messages send_several() takes; 1: it is not to be used.
+    [[nodiscard]] virtual std::size_t messages_at_once() const noexcept { return 1; }
+    /// In order. Of a message that is not sent nothing is, and it need not be offered again.
+    [[nodiscard]] virtual SeveralSent send_several(std::span<const Bytes> messages,
+                                                   TimeNs now) noexcept {
+        const SendVerdict verdict = send(messages.front(), now);
+        return {verdict == SendVerdict::sent ? std::size_t{1} : std::size_t{0}, verdict};
+    }
 
     /// How many transport sessions were opened so far. A change tells the owner to start over:
     /// templates first, sequence numbers from the start (RFC 7011 section 3.1).

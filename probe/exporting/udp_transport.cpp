@@ -42,11 +42,28 @@ bool UdpTransport::step(TimeNs now) noexcept {
 SendVerdict UdpTransport::send(Bytes message, TimeNs now) noexcept {
     if (!socket_.is_open()) return SendVerdict::session_lost;
     const std::int64_t result = socket_.send(message);
-    if (result >= 0) {
+    if (result < 0) return refused(static_cast<int>(-result), message.size(), now);
+    taken(1);
+    return SendVerdict::sent;
+}
+
+SeveralSent UdpTransport::send_several(std::span<const Bytes> messages, TimeNs now) noexcept {
+    if (!socket_.is_open()) return {0, SendVerdict::session_lost};
+    const std::int64_t result = socket_.send_several(messages);
+    if (result < 0) return {0, refused(static_cast<int>(-result), messages.front().size(), now)};
+    const auto count = static_cast<std::size_t>(result);
+    taken(count);
+    // The kernel does not say why it stopped; offered again, the next message gets the reason.
+    return {count, count == messages.size() ? SendVerdict::sent : SendVerdict::would_block};
+}
+
+void UdpTransport::taken(std::size_t datagrams) noexcept {
+    for (std::size_t i = 0; i < datagrams && taken_since_failure_ < kTakenBeforeGood; ++i) {
         if (++taken_since_failure_ == kTakenBeforeGood) log_.works("exporting over UDP again");
-        return SendVerdict::sent;
     }
-    const int error = static_cast<int>(-result);
+}
+
+SendVerdict UdpTransport::refused(int error, std::size_t octets, TimeNs now) noexcept {
     switch (error) {
         case EAGAIN:
         case ENOBUFS:
@@ -55,7 +72,7 @@ SendVerdict UdpTransport::send(Bytes message, TimeNs now) noexcept {
             log_.count(error);
             return SendVerdict::would_block;
         case EMSGSIZE:
-            if (!socket_.shrink(message.size())) break;
+            if (!socket_.shrink(octets)) break;
             log_.count(error);
             look_again_at_ = now + kLookAgain;
             return SendVerdict::too_large;

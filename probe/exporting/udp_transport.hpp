@@ -23,6 +23,11 @@ class UdpTransport final : public Transport {
 
     [[nodiscard]] bool step(TimeNs now) noexcept override;
     [[nodiscard]] SendVerdict send(Bytes message, TimeNs now) noexcept override;
+    [[nodiscard]] std::size_t messages_at_once() const noexcept override {
+        return kDatagramsPerCall;
+    }
+    [[nodiscard]] SeveralSent send_several(std::span<const Bytes> messages,
+                                           TimeNs now) noexcept override;
     [[nodiscard]] std::uint64_t sessions() const noexcept override { return sessions_; }
     [[nodiscard]] std::uint16_t max_message_octets() const noexcept override {
         return socket_.payload_octets();
@@ -34,6 +39,9 @@ class UdpTransport final : public Transport {
     void close() noexcept override;
 
   private:
+    void taken(std::size_t datagrams) noexcept;
+    [[nodiscard]] SendVerdict refused(int error, std::size_t octets, TimeNs now) noexcept;
+
     TransportLog log_;
     DatagramSocket socket_;
     std::uint64_t sessions_ = 0;

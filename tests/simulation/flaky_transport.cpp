@@ -72,6 +72,17 @@ SendVerdict FlakyTransport::send(Bytes message, TimeNs) noexcept {
     return SendVerdict::sent;
 }
 
+SeveralSent FlakyTransport::send_several(std::span<const Bytes> messages, TimeNs now) noexcept {
+    SeveralSent sent;
+    while (sent.messages < messages.size()) {
+        sent.verdict = send(messages[sent.messages], now);
+        if (sent.verdict != SendVerdict::sent) break;
+        ++sent.messages;
+    }
+    half_sent_.clear(); // datagrams are never half sent, and may be packed anew
+    return sent;
+}
+
 std::uint64_t FlakyTransport::unacknowledged_octets() const noexcept {
     return std::accumulate(unacknowledged_.begin(), unacknowledged_.end(), std::uint64_t{0});
 }

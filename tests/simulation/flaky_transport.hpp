@@ -44,6 +44,10 @@ class FlakyTransport final : public Transport {
 
     bool step(TimeNs now) noexcept override;
     SendVerdict send(Bytes message, TimeNs now) noexcept override;
+    std::size_t messages_at_once() const noexcept override {
+        return wire_->options.reliable ? 1 : 8;
+    }
+    SeveralSent send_several(std::span<const Bytes> messages, TimeNs now) noexcept override;
     std::uint64_t sessions() const noexcept override { return sessions_; }
     std::uint64_t unacknowledged_octets() const noexcept override;
     std::uint16_t max_message_octets() const noexcept override { return octets_max_; }

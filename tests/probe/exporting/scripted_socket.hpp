@@ -26,6 +26,17 @@ class ScriptedSocket final : public probe::SocketCalls {
         if (answer > 0) datagrams.emplace_back(octets.begin(), octets.begin() + answer);
         return answer;
     }
+    std::int64_t send_several(int fd, std::span<const probe::Bytes> burst,
+                              bool segments) noexcept override {
+        bursts.push_back({burst.size(), segments});
+        const auto all = static_cast<std::int64_t>(burst.size());
+        const std::int64_t answer = std::min(pop(burst_answers, all), all);
+        for (std::int64_t i = 0; i < answer; ++i) {
+            const std::int64_t sent = send(fd, burst[static_cast<std::size_t>(i)]);
+            if (sent < 0) return i > 0 ? i : sent;
+        }
+        return answer;
+    }
     std::int64_t receive(int, std::span<std::uint8_t>) noexcept override {
         return pop(receives, std::int64_t{-EAGAIN});
     }
@@ -45,6 +56,13 @@ class ScriptedSocket final : public probe::SocketCalls {
     }
     void close(int) noexcept override { ++closed; }
 
+    struct Burst {
+        std::size_t datagrams = 0;
+        bool segments = false;
+        bool operator==(const Burst&) const = default;
+    };
+    std::vector<Burst> bursts;                  ///< as send_several was asked
+    std::deque<std::int64_t> burst_answers;     ///< how many are taken; empty: all
     std::deque<int> connects;                   ///< results; empty: 0
     std::deque<std::int64_t> sends;             ///< results; empty: all of it
     std::deque<std::int64_t> receives;          ///< results; empty: -EAGAIN

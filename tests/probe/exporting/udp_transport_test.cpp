@@ -54,7 +54,151 @@ struct Live {
     probe::CollectorSession session;
 };
 
+constexpr std::uint64_t kPerMessage = (1472 - 16 - 4) / 12;
+
+/// A session to no socket at all; its templates have gone.
+struct ScriptedSession {
+    explicit ScriptedSession(probe::ExportOptions options = one_copy())
+        : session(collector_named("udp://127.0.0.1"), options, kDomain, templates(),
+                  std::make_unique<UdpTransport>("udp://x", "127.0.0.1", 4739, 0, probe::LogLine{},
+                                                 borrowed(socket))) {
+        socket.answers[{IPPROTO_IP, IP_MTU}] = 1500;
+        step(0);
+        socket.bursts.clear();
+    }
+    void step(probe::TimeNs later) {
+        now += later;
+        session.step(now);
+        check_balance(session.ledger());
+    }
+    void append_messages(std::uint64_t count) {
+        for (std::uint64_t number = 0; number < count * kPerMessage; ++number) {
+            session.append({0, ipv4_record(number), {1, 10}}, now);
+        }
+    }
+    /// CHECKs that the first `count` records went, each once, in order and without a gap.
+    strict::Decoder check_sent(std::uint64_t count) const {
+        strict::Decoder decoder({.withdrawals = false});
+        for (const Octets& datagram : socket.datagrams)
+            decoder.message(datagram);
+        INFO(decoder.complaint());
+        CHECK(decoder.violations().empty());
+        CHECK(numbers(decoder) == counting(0, count));
+        CHECK(session.ledger().sent.records == count);
+        CHECK(session.ledger().messages_sent == socket.datagrams.size());
+        return decoder;
+    }
+    ScriptedSocket socket;
+    probe::TimeNs now = kStart;
+    probe::CollectorSession session;
+};
+
+using Burst = ScriptedSocket::Burst;
+
 } // namespace
+
+TEST_CASE("messages that are due together leave in one system call", "[udp][burst]") {
+    ScriptedSession udp;
+    udp.append_messages(10);
+    udp.step(0);
+    CHECK(udp.socket.bursts == std::vector<Burst>{{10, true}});
+    udp.check_sent(10 * kPerMessage);
+    CHECK(udp.session.idle());
+}
+
+TEST_CASE("what the kernel did not take of several messages goes again", "[udp][burst]") {
+    ScriptedSession udp;
+    udp.append_messages(10);
+    const auto rest = [&] { return 10 * kPerMessage - udp.session.ledger().sent.records; };
+    SECTION("a short answer") {
+        udp.socket.burst_answers = {4};
+        udp.step(0);
+        udp.check_sent(4 * kPerMessage);
+        CHECK(udp.session.ledger().queued.records == rest());
+        CHECK(udp.session.next_sequence() == 4 * kPerMessage);
+        udp.step(probe::kNsPerMs);
+    }
+    SECTION("a full socket") {
+        udp.socket.burst_answers = {-EAGAIN};
+        udp.step(0);
+        udp.check_sent(0);
+        CHECK(errors(udp.session.ledger(), SendError::would_block) == 1);
+        udp.step(100 * probe::kNsPerMs);
+    }
+    SECTION("ICMP about an earlier one: templates try the path") {
+        udp.socket.burst_answers = {-ECONNREFUSED};
+        udp.step(0);
+        udp.check_sent(0);
+        CHECK(errors(udp.session.ledger(), SendError::refused) == 1);
+        udp.step(kNsPerSecond);
+        CHECK(udp.check_sent(0).template_records() == 4);
+        udp.step(kNsPerSecond);
+    }
+    SECTION("a smaller MTU") {
+        udp.socket.burst_answers = {-EMSGSIZE};
+        udp.socket.answers[{IPPROTO_IP, IP_MTU}] = 1280;
+        udp.step(0);
+        for (const Octets& datagram : udp.socket.datagrams)
+            CHECK(datagram.size() <= 1252);
+        udp.step(kNsPerSecond);
+    }
+    udp.step(kNsPerSecond);
+    CHECK(rest() == 0);
+    udp.check_sent(10 * kPerMessage);
+}
+
+TEST_CASE("datagrams go whole where the kernel cannot cut them", "[udp][burst]") {
+    const int error = GENERATE(EINVAL, EIO, ENOPROTOOPT);
+    ScriptedSession udp;
+    udp.socket.burst_answers = {-error};
+    udp.append_messages(10);
+    udp.step(0);
+    CHECK(udp.socket.bursts == std::vector<Burst>{{10, true}, {10, false}});
+    udp.check_sent(10 * kPerMessage);
+    CHECK(errors(udp.session.ledger(), SendError::other) == 0);
+
+    udp.socket.bursts.clear();
+    udp.socket.datagrams.clear();
+    udp.append_messages(2);
+    udp.step(kNsPerSecond);
+    CHECK(udp.socket.bursts == std::vector<Burst>{{2, false}});
+    udp.append_messages(2);
+    udp.step(59 * kNsPerSecond); // the route is looked at again, and templates are due
+    CHECK(udp.socket.bursts.back().segments);
+}
+
+TEST_CASE("templates come after as many messages as told, bursts or not", "[udp][burst]") {
+    probe::ExportOptions options = one_copy();
+    options.template_refresh_messages = 4;
+    ScriptedSession udp(options);
+    udp.append_messages(8);
+    udp.step(0);
+    udp.step(kNsPerSecond);
+    std::vector<std::size_t> with_templates;
+    for (std::size_t i = 0; i < udp.socket.datagrams.size(); ++i) {
+        if (udp.socket.datagrams[i][17] == 2) with_templates.push_back(i);
+    }
+    CHECK(with_templates == std::vector<std::size_t>{0, 5});
+    udp.check_sent(8 * kPerMessage);
+}
+
+TEST_CASE("datagrams of all sizes keep their order and their borders", "[udp][burst]") {
+    const bool segments = GENERATE(false, true);
+    const LoopbackSocket collector(SOCK_DGRAM);
+    probe::SocketCalls calls;
+    const probe::SocketAddress address =
+        probe::resolve("127.0.0.1", collector.port(), AF_INET).front();
+    const int fd = calls.open(AF_INET, SOCK_DGRAM, 0);
+    REQUIRE(calls.connect(fd, address) == 0);
+    std::vector<Octets> datagrams;
+    for (const std::size_t size : {100, 100, 100, 60, 100, 200, 200, 1, 1, 1400})
+        datagrams.emplace_back(size, static_cast<std::uint8_t>(datagrams.size()));
+    const std::vector<probe::Bytes> views(datagrams.begin(), datagrams.end());
+    CHECK(calls.send_several(fd, views, segments) == static_cast<std::int64_t>(views.size()));
+    for (const Octets& datagram : datagrams)
+        CHECK(collector.datagram() == datagram);
+    calls.close(fd);
+}
 
 TEST_CASE("the payload is the route's MTU less IP and UDP headers", "[udp][rfc7011-10.3.3]") {
     SECTION("IPv4") {
@@ -195,19 +339,19 @@ TEST_CASE("records arrive over a real UDP socket", "[udp]") {
     const LoopbackSocket collector(SOCK_DGRAM, ipv6);
     Live live(collector.port(), ipv6);
     live.step(0);
-    live.append(0, 500);
+    live.append(0, 2'000);
     live.step(kNsPerSecond);
     live.session.close(live.now);
     REQUIRE(live.session.idle());
     strict::Decoder decoder({.withdrawals = false});
-    while (decoder.data_records() < 500) {
+    while (decoder.data_records() < 2'000) {
         const Octets message = collector.datagram();
         REQUIRE_FALSE(message.empty());
         decoder.message(message);
     }
     INFO(decoder.complaint());
     CHECK(decoder.violations().empty());
-    CHECK(numbers(decoder) == counting(0, 500));
+    CHECK(numbers(decoder) == counting(0, 2'000));
     CHECK(decoder.messages() == live.session.ledger().messages_sent);
 }
 

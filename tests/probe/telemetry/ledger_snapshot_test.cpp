@@ -84,7 +84,7 @@ TEST_CASE("every sum that does not close is named with both sides", "[telemetry]
         {[](auto& s) { s.records_lost_queue_full.octets -= 1; },
          {"made = encoded + lost, octets: 6500 is not 6499"}},
         {[](auto& s) { s.sinks[0].ledger.offered.octets += 1; },
-         {sink + "offered = encoded, octets: 6001 is not 6000",
+         {sink + "offered + absent = encoded, octets: 6001 is not 6000",
           sink + kBalance + ", octets: 6001 is not 6000"}},
         {[](auto& s) { s.sinks[0].ledger.sent.records -= 1; },
          {sink + kBalance + ", records: 9 is not 8"}},
