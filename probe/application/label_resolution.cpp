@@ -16,6 +16,7 @@ constexpr std::size_t kHostOctetsMax = 255;
 /// A name as rules write it: lower case, no port, no dot at the end. Empty when it is too long.
 class HostName {
   public:
+    // NOLINTNEXTLINE(cppcoreguidelines-pro-type-member-init): octets_ of characters_ are read
     explicit HostName(std::string_view name) noexcept {
         name = name.substr(0, name.find(':'));
         while (!name.empty() && name.back() == '.') {
