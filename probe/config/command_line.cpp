@@ -17,7 +17,7 @@ namespace probe {
 namespace {
 
 constexpr std::uint32_t kWorkersMax = 64;
-constexpr DurationLimits kCollectLimits = {kNsPerMs, 365 * 24 * kNsPerHour};
+constexpr DurationLimits kCollectLimits = {kNsPerMs, 8760 * kNsPerHour};
 
 /// Durations and numbers that CLI11 does not know how to check.
 void add_duration(CLI::App& app, const std::string& name, std::optional<TimeNs>& value,

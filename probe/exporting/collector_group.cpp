@@ -122,7 +122,7 @@ void CollectorGroup::step(TimeNs now) noexcept {
     stepped_ = true;
     if (closing_) return close_when_handed_over(now);
     fail_over(options_.failover_after, now);
-    hand_over(options_.failover_after, now);
+    hand_over_where_away(options_.failover_after, now);
 }
 
 void CollectorGroup::fail_over(TimeNs patience, TimeNs now) noexcept {
@@ -132,7 +132,7 @@ void CollectorGroup::fail_over(TimeNs patience, TimeNs now) noexcept {
     if (best < current_ || away_for(current_, patience, now)) current_ = best;
 }
 
-void CollectorGroup::hand_over(TimeNs patience, TimeNs now) noexcept {
+void CollectorGroup::hand_over_where_away(TimeNs patience, TimeNs now) noexcept {
     if (options_.distribute == Distribution::flow_hash) return;
     for (std::size_t c = 0; c < collectors_.size(); ++c) {
         if (collectors_[c]->ledger().queued.records == 0 || !away_for(c, patience, now)) continue;
@@ -158,7 +158,7 @@ void CollectorGroup::close(TimeNs now) noexcept {
 void CollectorGroup::close_when_handed_over(TimeNs now) noexcept {
     if (closed_) return;
     fail_over(0, now);
-    hand_over(0, now);
+    hand_over_where_away(0, now);
     const bool some_there = std::any_of(collectors_.begin(), collectors_.end(),
                                         [](const auto& one) { return one->available(); });
     const bool waits = options_.distribute != Distribution::flow_hash && some_there &&

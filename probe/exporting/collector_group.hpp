@@ -59,7 +59,7 @@ class CollectorGroup final : public RecordSink {
     /// The first from `start` on that is there, round the list; `start` itself when none is.
     [[nodiscard]] std::size_t available_from(std::size_t start) const noexcept;
     void fail_over(TimeNs patience, TimeNs now) noexcept;
-    void hand_over(TimeNs patience, TimeNs now) noexcept;
+    void hand_over_where_away(TimeNs patience, TimeNs now) noexcept;
     void close_when_handed_over(TimeNs now) noexcept;
 
     const CollectorGroupOptions options_;
