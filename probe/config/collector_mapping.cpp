@@ -18,7 +18,7 @@ namespace {
 using ipfix::YamlNode;
 
 constexpr std::uint64_t kDscpMax = 63;
-constexpr std::uint64_t kSpoolOctetsMin = 1024 * 1024;
+constexpr std::uint64_t kSpoolOctetsMin = 1'048'576;
 constexpr std::uint64_t kRateMax = 1'000'000'000'000; // a terabit a second
 constexpr DurationLimits kRehandshakeLimits = {kNsPerSecond, 168 * kNsPerHour};
 constexpr DurationLimits kRotateLimits = {kNsPerSecond, 168 * kNsPerHour};

@@ -93,7 +93,7 @@ void DtlsTransport::look_at_session(TimeNs now) noexcept {
         socket_.look_at_route();
         fit_messages_to_route();
     }
-    std::array<std::uint8_t, kForgetOctets> forgotten;
+    std::array<std::uint8_t, kForgetOctets> forgotten{};
     const std::int64_t received = session_.read(forgotten);
     if (received == 0) return session_over("the collector ended the session", ECONNRESET, now);
     if (received == -ECONNREFUSED || received == -ECONNRESET || received == -EPROTO) {
