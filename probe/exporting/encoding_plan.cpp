@@ -20,7 +20,7 @@ constexpr SipKey kFlowIdKey{0x7061727368616c6cULL, 0x666c6f7749640000ULL};
 
 template <class T>
 [[nodiscard]] T load(const std::uint8_t* at) noexcept {
-    T value;
+    T value{};
     std::memcpy(&value, at, sizeof value);
     return value;
 }

@@ -20,7 +20,7 @@ constexpr std::uint16_t kMessageOctetsMax = 16 * 1024;
 constexpr mode_t kFileMode = 0644;
 
 /// What a session still has to say when a file ends, besides the message that would not fit.
-constexpr std::uint64_t kRoomAtTheEnd = 2 * kMessageOctetsMax;
+constexpr std::uint64_t kRoomAtTheEnd = std::uint64_t{2} * kMessageOctetsMax;
 
 /// Compressing a full message takes some 50 us; a step is no longer than over UDP.
 constexpr int kCompressedPerStep = 4;

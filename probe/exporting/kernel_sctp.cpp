@@ -38,6 +38,7 @@ Notification as(std::span<const std::uint8_t> octets) noexcept {
 
 } // namespace
 
+// NOLINTNEXTLINE(cppcoreguidelines-pro-type-member-init): what the kernel wrote is read
 KernelSctp::KernelSctp(const std::string& host, std::uint16_t port, SctpTimes times,
                        std::shared_ptr<SocketCalls> calls)
     : calls_(std::move(calls)), addresses_(resolve(host, port, calls_->family())), times_(times) {}

@@ -88,7 +88,7 @@ void tell_what_is_left_out(const CollectorOptions& collector,
 std::unique_ptr<RecordSink> open_sink(const CollectorOptions& collector,
                                       const ExportOptions& options, std::uint32_t domain_id,
                                       std::span<const ipfix::TemplateRecord> templates,
-                                      OptionsRecords* options_records, LogLine log,
+                                      OptionsRecords* options_records, const LogLine& log,
                                       std::uint64_t seed) {
     tell_what_is_left_out(collector, templates, log);
     auto transport = open_transport(collector, options, log, seed);

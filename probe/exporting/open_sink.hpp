@@ -19,7 +19,7 @@ namespace probe {
 /// probes.
 [[nodiscard]] std::unique_ptr<RecordSink> open_sink(
     const CollectorOptions& collector, const ExportOptions& options, std::uint32_t domain_id,
-    std::span<const ipfix::TemplateRecord> templates, OptionsRecords* options_records, LogLine log,
-    std::uint64_t seed);
+    std::span<const ipfix::TemplateRecord> templates, OptionsRecords* options_records,
+    const LogLine& log, std::uint64_t seed);
 
 } // namespace probe

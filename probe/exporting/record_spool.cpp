@@ -39,7 +39,7 @@ bool take(SpscQueue& queue, Job& job) noexcept {
 
 RecordSpool::RecordSpool(const SpoolOptions& options, const std::string& collector,
                          std::uint32_t domain_id, std::span<const ipfix::TemplateRecord> templates,
-                         LogLine log, SessionLedger& ledger, SpoolThread thread)
+                         const LogLine& log, SessionLedger& ledger, SpoolThread thread)
     : templates_(templates),
       ledger_(ledger),
       to_write_(sizeof(WriteJob), kWriteBlocks),
@@ -139,7 +139,7 @@ void RecordSpool::step(bool reading, TimeNs now) noexcept {
 }
 
 void RecordSpool::take_written(TimeNs now) noexcept {
-    WriteJob job;
+    WriteJob job{};
     while (take(written_, job)) {
         --write_jobs_;
         if (job.verdict == StoreVerdict::stored) {
@@ -290,7 +290,7 @@ void RecordSpool::run() noexcept {
 void RecordSpool::work() noexcept {
     bool found = true;
     while (found) {
-        WriteJob writing;
+        WriteJob writing{};
         found = take(to_write_, writing);
         if (found) {
             writing.verdict = write(writing);

@@ -40,7 +40,7 @@ class RecordSpool {
     /// std::runtime_error with the remedy. `templates` must outlive it. What was found is in
     /// `ledger` then: recovered, and spooled or lost[spool_damaged].
     RecordSpool(const SpoolOptions& options, const std::string& collector, std::uint32_t domain_id,
-                std::span<const ipfix::TemplateRecord> templates, LogLine log,
+                std::span<const ipfix::TemplateRecord> templates, const LogLine& log,
                 SessionLedger& ledger, SpoolThread thread = SpoolThread::own);
     ~RecordSpool();
     RecordSpool(const RecordSpool&) = delete;

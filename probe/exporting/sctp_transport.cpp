@@ -12,7 +12,7 @@ namespace probe {
 namespace {
 
 /// As over TCP: large enough that a message costs little, small enough for small buffers.
-constexpr std::size_t kMessageOctetsMax = 16 * 1024;
+constexpr std::size_t kMessageOctetsMax = 16'384;
 /// Until the association says more: an Ethernet frame over IPv6 in UDP, less SCTP's 12 + 16 octets.
 constexpr std::uint16_t kMessageOctetsUnknown = 1500 - 40 - 8 - 12 - 16;
 

@@ -83,9 +83,9 @@ std::int64_t SocketCalls::send(int fd, Bytes octets) noexcept {
 std::int64_t SocketCalls::send_several(int fd, std::span<const Bytes> datagrams,
                                        bool segments) noexcept {
     assert(!datagrams.empty() && datagrams.size() <= kDatagramsPerCall);
-    std::array<iovec, kDatagramsPerCall> parts;
-    std::array<mmsghdr, kDatagramsPerCall> headers;
-    std::array<SegmentSize, kDatagramsPerCall> sizes;
+    std::array<iovec, kDatagramsPerCall> parts{};
+    std::array<mmsghdr, kDatagramsPerCall> headers{};
+    std::array<SegmentSize, kDatagramsPerCall> sizes{};
     for (std::size_t i = 0; i < datagrams.size(); ++i) {
         // The kernel only reads; iovec is for both ways.
         parts[i] = {const_cast<std::uint8_t*>(datagrams[i].data()), datagrams[i].size()};
@@ -103,7 +103,7 @@ std::int64_t SocketCalls::send_several(int fd, std::span<const Bytes> datagrams,
     const int taken = ::sendmmsg(fd, headers.data(), used, MSG_NOSIGNAL | MSG_DONTWAIT);
     if (taken < 0) return -errno;
     std::int64_t datagrams_taken = 0;
-    for (int i = 0; i < taken; ++i) {
+    for (std::size_t i = 0; i < static_cast<std::size_t>(taken); ++i) {
         datagrams_taken += static_cast<std::int64_t>(headers[i].msg_hdr.msg_iovlen);
     }
     return datagrams_taken;

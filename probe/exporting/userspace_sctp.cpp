@@ -32,7 +32,8 @@ class Stack {
 
     void* add(UserspaceSctp* association) {
         ++numbers_;
-        void* id = reinterpret_cast<void*>(numbers_); // never dereferenced
+        // Never dereferenced. NOLINTNEXTLINE(performance-no-int-to-ptr)
+        void* id = reinterpret_cast<void*>(numbers_);
         associations_.emplace_back(id, association);
         usrsctp_register_address(id);
         return id;
@@ -115,6 +116,7 @@ Bytes without_ip_header(Bytes packet) noexcept {
 
 } // namespace
 
+// NOLINTNEXTLINE(cppcoreguidelines-pro-type-member-init): what arrived in buffer_ is read
 UserspaceSctp::UserspaceSctp(const Peer& peer, SctpTimes times, std::shared_ptr<SocketCalls> calls)
     : datagrams_(
           peer.encapsulation != 0 ? DatagramSocket::Carrier::udp : DatagramSocket::Carrier::ip,

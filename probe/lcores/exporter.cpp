@@ -8,6 +8,7 @@
 
 namespace probe {
 
+// NOLINTNEXTLINE(cppcoreguidelines-pro-type-member-init): names_ is written before it is read
 Exporter::Exporter(const RecordBinding& binding, const std::vector<Worker*>& workers,
                    std::vector<std::unique_ptr<RecordSink>> sinks)
     : binding_(binding),

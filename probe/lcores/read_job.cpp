@@ -163,7 +163,7 @@ class ReadJob {
     /// `shutdown`.
     bool wait_for_collectors() {
         const std::uint64_t sent_before = records_sent();
-        exporter_->step(export_time());
+        exporter_->step(export_time(), 0); // they have enough: no more records meanwhile
         const TimeNs now = monotonic_ns();
         if (records_sent() != sent_before || waiting_since_ == 0) {
             waiting_since_ = now;
