@@ -78,10 +78,10 @@ void CollectorSession::append(const DataRecord& record, TimeNs now) noexcept {
 }
 
 void CollectorSession::open_spool(std::uint32_t domain_id,
-                                  std::span<const ipfix::TemplateRecord> templates, LogLine log,
+                                  std::span<const ipfix::TemplateRecord> templates, const LogLine& log,
                                   SpoolThread thread) {
     spool_ = std::make_unique<RecordSpool>(collector_.spool, collector_.url, domain_id, templates,
-                                           std::move(log), ledger_, thread);
+                                           log, ledger_, thread);
     spooling_ = !spool_->empty();
 }
 

@@ -70,7 +70,7 @@ class CollectorSession final : public RecordSink {
     /// Before the first record: opens the spool that the collector's options tell of, and takes
     /// over what is in it. Throws std::runtime_error with the remedy.
     void open_spool(std::uint32_t domain_id, std::span<const ipfix::TemplateRecord> templates,
-                    LogLine log, SpoolThread thread = SpoolThread::own);
+                    const LogLine& log, SpoolThread thread = SpoolThread::own);
     /// nullptr: it has none.
     [[nodiscard]] RecordSpool* spool() noexcept { return spool_.get(); }
 
