@@ -60,6 +60,15 @@ void introduce(const EalSession& eal, const LcorePlan& plan, const std::vector<s
     }
 }
 
+void introduce(const TablePlacement& placement, bool quiet) {
+    if (!quiet) {
+        tell_operator(to_line(placement, EalSession::pages()));
+    }
+    for (const std::string& warning : placement.warnings) {
+        tell_operator("warning: " + warning);
+    }
+}
+
 } // namespace
 
 int run_command(const CommandLine& words, SignalThread& signals) {
@@ -95,6 +104,7 @@ int run_command(const CommandLine& words, SignalThread& signals) {
          .log = tell_operator,
          .started = [&words](const ObservationPoint& point) { introduce(point, words.quiet); }},
         binding, plan, std::move(points), open_sinks(config, binding, options_records.get()));
+    introduce(job.placement(), words.quiet);
     Reloader reloader(words, config, binding, options_records.get());
     signals.set([&job] { job.stop(); },
                 [&job, &words] {

@@ -20,6 +20,19 @@ constexpr TimeNs kFollowClockEvery = 10 * kNsPerMs;
 constexpr std::int64_t kClockErrorWorthALine = static_cast<std::int64_t>(kNsPerSecond);
 constexpr auto kSnapshotPatience = std::chrono::seconds(1);
 
+[[nodiscard]] TablePlacement placement_of(
+    const LcorePlan& plan, const std::vector<std::unique_ptr<ObservationPoint>>& points) {
+    std::vector<int> point_nodes;
+    for (const auto& point : points) {
+        point_nodes.push_back(point->socket());
+    }
+    std::vector<int> worker_nodes;
+    for (const WorkerPlan& worker : plan.workers) {
+        worker_nodes.push_back(static_cast<int>(rte_lcore_to_socket_id(worker.lcore)));
+    }
+    return place_tables(plan, point_nodes, worker_nodes);
+}
+
 } // namespace
 
 /// A worker, and what its lcore says about it.
@@ -44,23 +57,24 @@ struct LiveJob::LcoreState {
 LiveJob::LiveJob(LiveJobOptions options, const RecordBinding& binding, const LcorePlan& plan,
                  std::vector<std::unique_ptr<ObservationPoint>> points,
                  std::vector<std::unique_ptr<RecordSink>> sinks)
-    : options_(std::move(options)), binding_(binding), points_(std::move(points)) {
+    : options_(std::move(options)),
+      binding_(binding),
+      points_(std::move(points)),
+      placement_(placement_of(plan, points_)) {
     const std::uint64_t share =
         std::max<std::uint64_t>(options_.metering.flows_max / plan.workers.size(), 1);
     std::vector<Worker*> roles;
     for (std::size_t w = 0; w < plan.workers.size(); ++w) {
         std::vector<PacketSource*> sources;
-        int socket = -1;
         for (const PlannedQueue& queue : plan.workers[w].queues) {
             sources.push_back(&points_[queue.point]->queue(queue.queue));
-            socket = points_[queue.point]->socket();
         }
         workers_.push_back(std::make_unique<WorkerState>(
             binding_, options_,
             WorkerOptions{.name = fmt::format("worker{}", w),
                           .flows_max = share,
                           .workers = static_cast<std::uint32_t>(plan.workers.size()),
-                          .socket = socket,
+                          .socket = placement_.nodes[w],
                           .hash_key = SipKey::random(),
                           .filter = options_.filter,
                           .rules = binding_.rules()},

@@ -29,6 +29,7 @@
 #include "probe/lcores/housekeeping.hpp"
 #include "probe/lcores/lcore_plan.hpp"
 #include "probe/lcores/metering_report.hpp"
+#include "probe/lcores/table_placement.hpp"
 #include "probe/lcores/worker.hpp"
 #include "probe/metering/metering_options.hpp"
 #include "probe/observation/observation_point.hpp"
@@ -63,6 +64,9 @@ class LiveJob {
     ~LiveJob();
     LiveJob(const LiveJob&) = delete;
     LiveJob& operator=(const LiveJob&) = delete;
+
+    /// On which NUMA nodes the flow tables are.
+    [[nodiscard]] const TablePlacement& placement() const noexcept { return placement_; }
 
     /// Starts the ports, runs the roles, returns when everything was flushed and sent, or the
     /// deadline passed.
@@ -104,6 +108,7 @@ class LiveJob {
     LiveJobOptions options_;
     const RecordBinding& binding_;
     std::vector<std::unique_ptr<ObservationPoint>> points_;
+    TablePlacement placement_;
     std::vector<std::unique_ptr<WorkerState>> workers_;
     std::vector<std::unique_ptr<LcoreState>> lcores_;
     std::unique_ptr<Housekeeping> housekeeping_;

@@ -6,6 +6,7 @@
 #include <rte_errno.h>
 #include <rte_lcore.h>
 #include <rte_log.h>
+#include <rte_memory.h>
 #include <rte_version.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -17,7 +18,9 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <functional>
 #include <optional>
+#include <set>
 
 namespace probe {
 namespace {
@@ -255,6 +258,28 @@ EalSession::~EalSession() {
 
 std::string EalSession::version() {
     return rte_version();
+}
+
+std::string EalSession::pages() {
+    if (rte_eal_has_hugepages() == 0) {
+        return "ordinary pages (--no-huge), placed by the kernel";
+    }
+    std::set<std::uint64_t, std::greater<>> sizes;
+    rte_memseg_list_walk(
+        [](const rte_memseg_list* list, void* argument) {
+            if (list->external == 0 && list->memseg_arr.count != 0) {
+                static_cast<decltype(sizes)*>(argument)->insert(list->page_sz);
+            }
+            return 0;
+        },
+        &sizes);
+    std::string text;
+    for (const std::uint64_t size : sizes) {
+        const bool large = size >= std::uint64_t{1} << 30;
+        text += (text.empty() ? "" : " and ") + std::to_string(size >> (large ? 30 : 20)) +
+                (large ? " GB" : " MB");
+    }
+    return text + " pages";
 }
 
 } // namespace probe

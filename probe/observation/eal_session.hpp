@@ -54,6 +54,9 @@ class EalSession {
     /// Version of the DPDK that is running, which need not be the one compiled against.
     [[nodiscard]] static std::string version();
 
+    /// In what pages its memory is by now, e.g. "2 MB pages" or "1 GB and 2 MB pages".
+    [[nodiscard]] static std::string pages();
+
   private:
     std::vector<unsigned> lcores_;
 };
