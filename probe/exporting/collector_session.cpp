@@ -78,8 +78,8 @@ void CollectorSession::append(const DataRecord& record, TimeNs now) noexcept {
 }
 
 void CollectorSession::open_spool(std::uint32_t domain_id,
-                                  std::span<const ipfix::TemplateRecord> templates, const LogLine& log,
-                                  SpoolThread thread) {
+                                  std::span<const ipfix::TemplateRecord> templates,
+                                  const LogLine& log, SpoolThread thread) {
     spool_ = std::make_unique<RecordSpool>(collector_.spool, collector_.url, domain_id, templates,
                                            log, ledger_, thread);
     spooling_ = !spool_->empty();
