@@ -65,6 +65,7 @@ bool CollectorSession::send_burst(TimeNs now) noexcept {
         records += message.records.records;
     }
     if (left.size() < burst_.packed().size()) {
+        announcements_.messages_back(burst_.packed().size() - left.size());
         backlog_.rewind();
         for (; records > 0; --records)
             backlog_.advance();

@@ -54,6 +54,12 @@ int DatagramSocket::open() noexcept {
     }
     if (error == 0 && ipv6()) error = calls_->set_option(fd, IPPROTO_IPV6, IPV6_DONTFRAG, 1);
     if (error == 0) {
+        // Without it the kernel says "sent" of what its own queue had no room for. (What ICMP says
+        // is queued too, which nobody reads: the error alone is told by the next call.)
+        error = ipv6() ? calls_->set_option(fd, IPPROTO_IPV6, IPV6_RECVERR, 1)
+                       : calls_->set_option(fd, IPPROTO_IP, IP_RECVERR, 1);
+    }
+    if (error == 0) {
         // A wish: the kernel caps it at net.core.wmem_max.
         static_cast<void>(calls_->set_option(fd, SOL_SOCKET, SO_SNDBUF, kSendBufferOctets));
         error = calls_->connect(fd, address_);
@@ -81,13 +87,15 @@ std::int64_t DatagramSocket::send(Bytes datagram) noexcept {
 
 // Segmentation is refused where the kernel has none (ENOPROTOOPT, or EINVAL for the ancillary
 // data), the interface makes no checksums (EIO), or a segment is larger than the MTU (EINVAL in
-// older kernels). Then the datagrams go one by one, in one call still.
+// older kernels). Then the datagrams go one by one, in one call still. So they do where a queue was
+// full: one that cuts what it takes (a shaper) may have room for a part, and says "sent" of it all.
 std::int64_t DatagramSocket::send_several(std::span<const Bytes> datagrams) noexcept {
     std::int64_t result = calls_->send_several(fd_, datagrams, segments_);
     if (segments_ && (result == -EINVAL || result == -EIO || result == -ENOPROTOOPT)) {
         segments_ = false;
         result = calls_->send_several(fd_, datagrams, false);
     }
+    if (result == -ENOBUFS) segments_ = false;
     if (result > 0) taken();
     return result;
 }

@@ -52,6 +52,10 @@ class TemplateAnnouncements {
     [[nodiscard]] std::uint64_t packed() const noexcept { return packed_; }
     /// The message at hand has left.
     void message_left(TimeNs now) noexcept;
+    /// The latest messages that had left, none of them with templates, come back.
+    void messages_back(std::size_t count) noexcept {
+        messages_since_ -= static_cast<std::uint32_t>(count);
+    }
 
     [[nodiscard]] bool announced(std::size_t index) const noexcept { return announced_[index]; }
 

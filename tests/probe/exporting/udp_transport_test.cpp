@@ -182,6 +182,43 @@ TEST_CASE("templates come after as many messages as told, bursts or not", "[udp]
     udp.check_sent(8 * kPerMessage);
 }
 
+TEST_CASE("messages that a full queue refused bring templates no sooner", "[udp][burst]") {
+    probe::ExportOptions options = one_copy();
+    options.template_refresh_messages = 20;
+    ScriptedSession udp(options);
+    udp.append_messages(10);
+    for (int refusal = 0; refusal < 5; ++refusal) {
+        udp.socket.burst_answers = {-ENOBUFS};
+        udp.step(probe::kNsPerSecond / 10);
+    }
+    CHECK(errors(udp.session.ledger(), SendError::no_buffers) == 5);
+    udp.step(probe::kNsPerSecond / 10);
+    CHECK(udp.check_sent(10 * kPerMessage).template_records() == 2);
+}
+
+TEST_CASE("after a full queue datagrams are handed over one by one, until the route is looked at",
+          "[udp][burst]") {
+    ScriptedSession udp;
+    udp.socket.burst_answers = {-ENOBUFS};
+    udp.append_messages(5);
+    udp.step(0);
+    udp.step(probe::kNsPerSecond / 10);
+    CHECK(udp.socket.bursts == std::vector<Burst>{{5, true}, {5, false}});
+    udp.check_sent(5 * kPerMessage);
+    udp.append_messages(2);
+    udp.step(60 * kNsPerSecond);
+    CHECK(udp.socket.bursts.back().segments);
+}
+
+TEST_CASE("a socket says what the kernel's own queue had no room for", "[udp]") {
+    Scripted four;
+    REQUIRE(four.transport.step(kStart));
+    CHECK(four.socket.options.at({IPPROTO_IP, IP_RECVERR}) == 1);
+    Scripted six(0, "::1");
+    REQUIRE(six.transport.step(kStart));
+    CHECK(six.socket.options.at({IPPROTO_IPV6, IPV6_RECVERR}) == 1);
+}
+
 TEST_CASE("datagrams of all sizes keep their order and their borders", "[udp][burst]") {
     const bool segments = GENERATE(false, true);
     const LoopbackSocket collector(SOCK_DGRAM);
