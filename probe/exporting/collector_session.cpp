@@ -21,8 +21,8 @@ constexpr int kReplayedPerStep = 2048;
 constexpr std::size_t kReplayPercentMax = 25;
 
 /// Rounded up: a flow that ended in this second must not end after its message's Export Time.
-constexpr std::uint32_t export_time_of(TimeNs now) noexcept {
-    return static_cast<std::uint32_t>((now + kNsPerSecond - 1) / kNsPerSecond);
+constexpr std::uint64_t export_time_of(TimeNs now) noexcept {
+    return (now + kNsPerSecond - 1) / kNsPerSecond;
 }
 
 } // namespace
@@ -235,7 +235,8 @@ void CollectorSession::say_last_words(TimeNs now) noexcept {
     unpack_message();
     for (bool more = true; more;) {
         export_time_s_ = std::max(export_time_s_, export_time_of(now));
-        builder_.begin(transport_->max_message_octets(), export_time_s_);
+        builder_.begin(transport_->max_message_octets(),
+                       static_cast<std::uint32_t>(export_time_s_));
         message_records_ = {};
         announcements_.begin_message(now, false);
         options_.begin_message();
@@ -271,7 +272,7 @@ bool CollectorSession::message_due(TimeNs now) const noexcept {
 
 void CollectorSession::pack_message(TimeNs now) noexcept {
     export_time_s_ = std::max(export_time_s_, export_time_of(now));
-    builder_.begin(transport_->max_message_octets(), export_time_s_);
+    builder_.begin(transport_->max_message_octets(), static_cast<std::uint32_t>(export_time_s_));
     message_records_ = {};
     announcements_.begin_message(now, !transport_->reliable());
     options_.begin_message();

@@ -152,8 +152,8 @@ class CollectorSession final : public RecordSink {
     std::uint64_t session_ = 0;
     bool connected_ = false;
     std::uint32_t sequence_;
-    std::uint32_t export_time_s_ = 0;
-    TimeNs now_ = 0; ///< of the latest step
+    std::uint64_t export_time_s_ = 0; ///< never goes back; messages have it modulo 2^32
+    TimeNs now_ = 0;                  ///< of the latest step
     TimeNs retry_at_ = 0;
     bool failing_ = false; ///< an attempt to send met an error, and no later one was without
     bool trying_ = false;  ///< the next message shows whether the path works again

@@ -17,6 +17,9 @@ constexpr TimeNs kLookInterval = kNsPerMs;
 constexpr TimeNs kTick = 10 * kNsPerMs; ///< of the library's timers
 constexpr int kPacketsPerStep = 256;
 constexpr int kSendBufferOctets = 512 * 1024;
+/// When an association breaks, the library returns what was not sent or not acknowledged, as long
+/// as this has room, and forgets the rest: all of the above, and a header each.
+constexpr int kReceiveBufferOctets = 2 * kSendBufferOctets;
 constexpr std::size_t kPortsOctets = 4;   ///< a packet begins with source and destination port
 constexpr std::size_t kHeaderOctets = 12; ///< SCTP's own, which the library does not count
 constexpr std::size_t kPathMtuMin = 512;  ///< the library takes no less
@@ -183,9 +186,11 @@ int UserspaceSctp::set_up() noexcept {
     if (usrsctp_setsockopt(socket_, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once) < 0) {
         return -errno;
     }
-    const int buffer = kSendBufferOctets;
-    if (usrsctp_setsockopt(socket_, SOL_SOCKET, SO_SNDBUF, &buffer, sizeof buffer) < 0) {
-        return -errno;
+    for (const auto& [option, octets] :
+         {std::pair{SO_SNDBUF, kSendBufferOctets}, std::pair{SO_RCVBUF, kReceiveBufferOctets}}) {
+        if (usrsctp_setsockopt(socket_, SOL_SOCKET, option, &octets, sizeof octets) < 0) {
+            return -errno;
+        }
     }
     sctp_rtoinfo rto{};
     rto.srto_initial = times_.rto_initial_ms;

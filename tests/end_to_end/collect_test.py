@@ -14,6 +14,7 @@ import ledger
 import messages
 from collectors import DatagramSink, Tshark, write_pcap
 from harness import CAPTURES, Background, Run, Skip, read, settled, tool, wait_until
+from live import make_traffic
 from tls_test import Authority
 
 OFFICE = CAPTURES / 'office.pcap'
@@ -246,20 +247,47 @@ def test_it_ends_when_told_after_records_messages_a_time_or_a_signal(parshall, s
         assert len(records) == 5 if '--records' in words else records or '--messages' in words, words
 
 
-def test_a_message_that_is_lost_is_missed_by_exactly_its_records(parshall, scratch):
-    read(parshall, OFFICE, '-o', scratch / 'x.ipfix')
-    whole = list(messages.split((scratch / 'x.ipfix').read_bytes()))
+def messages_of(path):
+    """(messages of a file, data records in each)."""
+    whole = list(messages.split(path.read_bytes()))
     session = messages.Session()
     records = []
     for one in whole:
         before = session.data_records
         session.message(one)
         records.append(session.data_records - before)
+    return whole, records
+
+
+def test_a_message_that_is_lost_is_missed_by_exactly_its_records(parshall, scratch):
+    read(parshall, OFFICE, '-o', scratch / 'x.ipfix')
+    whole, records = messages_of(scratch / 'x.ipfix')
     lost = next(number for number in range(1, len(whole) - 1) if records[number])
     collect = Collect(parshall, scratch, f'udp://127.0.0.1:{harness.free_port()}', '--check', '--json')
     send(collect.port, *(one for number, one in enumerate(whole) if number != lost))
     verdict, = collect.end(expect=1)
     assert rules(verdict) == {'sequence_gap'} and verdict['recordsMissing'] == records[lost], verdict
+
+
+def test_sequence_numbers_that_wrap_at_2_32_hide_no_loss_and_make_none(parshall, scratch):
+    """Our exporter's messages, moved so that their numbers wrap in the middle of a message, of which one may be lost."""
+    pcap, _ = make_traffic(scratch, 1000)
+    config = scratch / 'sink.yaml'
+    sink = DatagramSink()
+    config.write_text(f'exporting: {{options_records: true, collectors: ["udp://127.0.0.1:{sink.port}"]}}\n', encoding='ascii')
+    read(parshall, pcap, '-c', config)
+    whole = sink.end()
+    numbers = [int.from_bytes(one[8:12], 'big') for one in whole]
+    middle = len(whole) // 2
+    first = 2**32 - numbers[middle] - 1  # the message in the middle has number 2^32 - 1 and more than one record
+    moved = [one[:8] + struct.pack('!I', (first + number) % 2**32) + one[12:] for one, number in zip(whole, numbers)]
+    assert numbers[middle + 1] - numbers[middle] > 1
+    for lost in (None, middle - 1, middle, middle + 1):
+        collect = Collect(parshall, scratch, f'udp://127.0.0.1:{harness.free_port()}', '--check', '--json')
+        send(collect.port, *(one for number, one in enumerate(moved) if number != lost))
+        verdict, = collect.end(expect=0 if lost is None else 1)
+        gap = numbers[lost + 1] - numbers[lost] if lost else 0
+        assert verdict['recordsMissing'] == gap and rules(verdict) == ({'sequence_gap'} if lost else set()), (lost, verdict)
 
 
 def test_what_is_not_ipfix_and_what_waits_is_said_in_words(parshall, scratch):

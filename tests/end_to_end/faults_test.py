@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Exporting over UDP by a path that loses, refuses, is full or shrinks: what the ledger says was sent is what `parshall collect` got and
+"""Exporting by a path that loses, refuses, is full or shrinks: what the ledger says was sent is what `parshall collect` got and
 what it misses by sequence number, and nothing else is lost. By in_namespaces.sh, as root."""
 import contextlib
 import re
@@ -19,17 +19,17 @@ def run_in(where, *words) -> str:
     return subprocess.run([*inside(where), *map(str, words)], check=True, capture_output=True, text=True).stdout
 
 
-def collect(parshall, scratch, url=f'udp://{COLLECTOR}:4739'):
-    return Collect(parshall, scratch, url, '--check', '--json', prefix=inside('collector'))
+def collect(parshall, scratch, url=f'udp://{COLLECTOR}:4739', *words):
+    return Collect(parshall, scratch, url, '--check', '--json', *words, prefix=inside('collector'))
 
 
 class Exporter:
     """`parshall read` in a namespace, which keeps to a rate so that something can happen meanwhile."""
 
-    def __init__(self, parshall, scratch, pcap, *, url=f'udp://{COLLECTOR}:4739', rate=60000, where='probe'):
+    def __init__(self, parshall, scratch, pcap, *, url=f'udp://{COLLECTOR}:4739', rate=100000, more='', where='probe'):
         config = scratch / 'exporter.yaml'
         config.write_text('exporting:\n  options_records: true\n  template_refresh_messages: 20\n  shutdown: 20s\n'
-                          f'  collectors: [{{url: "{url}", records_per_second: {rate}}}]\n', encoding='ascii')
+                          f'  collectors: [{{url: "{url}", records_per_second: {rate}{more}}}]\n', encoding='ascii')
         self.process = Background(*inside(where), parshall, 'read', pcap, '-t', 'uniflow', '-c', config, '--stats', 'json',
                                   log=scratch / 'exporter.log')
 
@@ -154,6 +154,27 @@ def test_a_router_s_smaller_mtu_costs_what_it_drops_and_no_fragments(parshall, s
         run_in('wire', 'ip', 'address', 'del', f'{ROUTED}/24', 'dev', 'w0')
     check_gap(session, sink, sink['messages'] - session['messages'])
     assert 0 < session['recordsMissing'] < sink['sent']['records'] / 10 and sink['sendErrors']['message_size'] >= 1, (session, sink)
+
+
+def test_what_partial_reliability_gives_up_is_what_the_collector_misses(parshall, scratch):
+    """PR-SCTP (RFC 3758): messages live for 300 ms, and for two seconds nothing gets through to the collector."""
+    pcap, _ = make_traffic(scratch, 10000)
+    collector = collect(parshall, scratch, f'sctp://{COLLECTOR}:4739', '--encapsulation', '9899')
+    exporter = Exporter(parshall, scratch, pcap, rate=4000, url=f'sctp://{COLLECTOR}',
+                        more=', sctp: {encapsulation: 9899, lifetime: 300ms}')
+    exporter.wait_said('connected over SCTP')
+    time.sleep(0.5)
+    outage = 'add table ip gone; add chain ip gone input {type filter hook input priority 0;}; add rule ip gone input udp dport 9899 drop'
+    run_in('collector', tool('nft'), outage)
+    time.sleep(2)
+    run_in('collector', tool('nft'), 'delete table ip gone')
+    sink = exporter.end()
+    session, = collector.end(expect=1)
+    abandoned = sink['lost']['abandoned']['records']
+    print(f'         {abandoned} records given up')
+    assert session['recordsMissing'] == abandoned > 0 and rules(session) == {'sequence_gap'}, (session, sink)
+    assert session['flowRecords'] == sink['sent']['records'] and session['optionsRecords'] == sink['optionsRecords'], (session, sink)
+    assert sink['sent']['records'] + abandoned == sink['offered']['records'] and sink['sessions'] == 1, sink
 
 
 @contextlib.contextmanager

@@ -6,10 +6,13 @@ import time
 
 import harness
 import messages
+from collect_test import Collect
 from harness import Background, tool, wait_until
 from live import AF_PACKET, COLLECTOR, Probe, inside, lcores
 from sctp_test import SctpCollector
+from tls_test import Authority
 
+TLS_PORT, DTLS_PORT = 4748, 4749
 NO_HUGE = ('--no-huge', '-m', '1024')
 
 # Accepts every connection and reads it to its end.
@@ -40,9 +43,16 @@ def tcp_sink(scratch, port):
 
 
 def drop_everything(scratch):
+    """From now on; packets of DTLS handshakes (content type 22) are counted."""
     rules = scratch / 'drop.nft'
-    rules.write_text('table inet gone {\nchain drop_all {\ntype filter hook input priority 0; policy drop;\n}\n}\n', encoding='ascii')
+    rules.write_text('table inet gone {\nchain drop_all {\ntype filter hook input priority 0; policy drop;\n'
+                     f'udp dport {DTLS_PORT} @th,64,8 22 counter\n}}\n}}\n', encoding='ascii')
     subprocess.run([*inside('collector'), tool('nft'), '-f', rules], check=True)
+
+
+def handshakes_dropped() -> int:
+    listed = subprocess.run([*inside('collector'), tool('nft'), 'list', 'table', 'inet', 'gone'], check=True, capture_output=True)
+    return int(re.search(rb'counter packets (\d+)', listed.stdout)[1])
 
 
 def test_packets_leave_as_asked_for(parshall, scratch):
@@ -73,22 +83,35 @@ def test_packets_leave_as_asked_for(parshall, scratch):
 
 
 def test_a_collector_that_vanished_is_missed_within_15_seconds(parshall, scratch):
-    """Idle sessions: nothing is sent that could fail. The link stays up, nothing comes back."""
+    """Idle sessions: nothing is sent that could fail. The link stays up, nothing comes back. Over DTLS nothing comes back anyway; with
+    `rehandshake` the collector is asked again in time, and records wait from then on."""
     tcp_sink(scratch, 4747)
     sctp = SctpCollector(scratch, udp=9899, prefix=inside('collector'))
+    authority = Authority(scratch)
+    theirs, ours = authority.sign('collector', f'IP:{COLLECTOR}'), authority.sign('probe')
+    for transport, port in (('tls', TLS_PORT), ('dtls', DTLS_PORT)):
+        (scratch / transport).mkdir()
+        Collect(parshall, scratch / transport, f'{transport}://{COLLECTOR}:{port}', '--ca', authority.pem, '--certificate', theirs[0],
+                '--key', theirs[1], prefix=inside('collector'))
+    tls = f'ca: "{authority.pem}", certificate: "{ours[0]}", key: "{ours[1]}"'
     probe = Probe(parshall, scratch, config(f'"tcp://{COLLECTOR}:4747"',
-                                            f'{{url: "sctp://{COLLECTOR}", sctp: {{encapsulation: 9899}}}}'),
+                                            f'{{url: "sctp://{COLLECTOR}", sctp: {{encapsulation: 9899}}}}',
+                                            f'{{url: "tls://{COLLECTOR}:{TLS_PORT}", tls: {{{tls}}}}}',
+                                            f'{{url: "dtls://{COLLECTOR}:{DTLS_PORT}", tls: {{{tls}, rehandshake: 10s}}}}'),
                   '--lcores', lcores(1), *NO_HUGE, seconds=60)
-    wait_until(lambda: 'up' in sctp.lines() and probe.text().count('connected over') == 2, 'both sessions are up')
+    wait_until(lambda: 'up' in sctp.lines() and len(re.findall('connected over|exporting over DTLS', probe.text())) == 4,
+               'all sessions are up')
     time.sleep(1)  # their last acknowledgements
     drop_everything(scratch)
     begin, lost = time.monotonic(), {}
-    while len(lost) < 2 and time.monotonic() - begin < 20:
-        for kind in re.findall(r'collector (tcp|sctp)://\S+: (?:connection|association) lost', probe.text()):
+    while len(lost) < 4 and time.monotonic() - begin < 20:
+        for kind in re.findall(r'collector (tcp|sctp|tls)://\S+: (?:connection|association) lost', probe.text()):
             lost.setdefault(kind, time.monotonic() - begin)
+        if handshakes_dropped() > 0:
+            lost.setdefault('dtls', time.monotonic() - begin)
         time.sleep(0.05)
     print('         missed after', ', '.join(f'{kind} {seconds:.1f} s' for kind, seconds in sorted(lost.items())))
-    assert sorted(lost) == ['sctp', 'tcp'] and all(seconds < 16 for seconds in lost.values()), (lost, probe.text()[-1500:])
+    assert sorted(lost) == ['dtls', 'sctp', 'tcp', 'tls'] and all(seconds < 16 for seconds in lost.values()), (lost, probe.text()[-1500:])
     probe.process.kill()
 
 

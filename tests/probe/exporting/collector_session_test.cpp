@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "probe/exporting/collector_session.hpp"
 
+#include "encoder/message_checker.hpp"
 #include "encoder/wire_format.hpp"
 #include "tests/probe/exporting/support.hpp"
 #include "tests/support/catch.hpp"
@@ -24,6 +25,17 @@ std::uint32_t export_time_of(const Octets& message) {
 bool starts_with_templates(const Octets& message) {
     return ipfix::load_be<std::uint16_t>(message.data() + ipfix::kMessageHeaderOctets) ==
            ipfix::kTemplateSetId;
+}
+
+/// What `parshall collect` counts of messages that came over UDP.
+ipfix::SessionTotals collected(const std::vector<Octets>& messages) {
+    ipfix::MessageChecker checker({.kind = ipfix::SessionKind::datagrams}, nullptr);
+    ipfix::MessageReader reader(checker);
+    for (const Octets& message : messages) {
+        std::span<const std::uint8_t> octets(message);
+        CHECK(reader.read(octets) == ipfix::ReadVerdict::read);
+    }
+    return checker.totals();
 }
 
 } // namespace
@@ -94,6 +106,40 @@ TEST_CASE("sequence numbers count data records and wrap at 2^32", "[session][rfc
     CHECK(sequence_of(bench.wire->messages[3]) == 4);
     CHECK(sequence_of(bench.wire->messages[4]) == 14);
     bench.decode({.first_sequence_zero = false});
+}
+
+TEST_CASE("a collector misses no record where sequence numbers wrap, and lost ones to the record",
+          "[session][rfc7011-3.1]") {
+    Bench bench(one_copy(), 0xFFFFFFF0);
+    bench.step();
+    for (int round = 0; round < 4; ++round) {
+        bench.append(0, 10);
+        bench.step(kNsPerSecond);
+    }
+    const std::size_t lost = GENERATE(0U, 1U, 2U, 3U); // none, or the message before, on, behind it
+    std::vector<Octets> arrived = bench.wire->messages;
+    if (lost > 0) arrived.erase(arrived.begin() + static_cast<std::ptrdiff_t>(lost));
+    const ipfix::SessionTotals totals = collected(arrived);
+    CHECK(totals.flow_records == (lost > 0 ? 30 : 40));
+    CHECK(totals.records_missing == 40 - totals.flow_records);
+    CHECK(bench.session.ledger().sent.records == totals.flow_records + totals.records_missing);
+}
+
+TEST_CASE("Export Time goes on past 2036, 2038 and 2106, in seconds modulo 2^32",
+          "[session][rfc7011-3.1]") {
+    // The last second of NTP's first era, of signed and of unsigned seconds since 1970.
+    const probe::TimeNs last_s = GENERATE(2'085'978'495ULL, 0x7FFFFFFFULL, 0xFFFFFFFFULL);
+    Bench bench;
+    bench.now = last_s * kNsPerSecond;
+    bench.step();
+    bench.append(1);
+    bench.step(kNsPerSecond);
+    REQUIRE(bench.wire->messages.size() == 2);
+    CHECK(export_time_of(bench.wire->messages[0]) == last_s);
+    CHECK(export_time_of(bench.wire->messages[1]) == static_cast<std::uint32_t>(last_s + 1));
+    bench.step(59 * kNsPerSecond); // the refresh of templates does not mind
+    REQUIRE(bench.wire->messages.size() == 3);
+    CHECK(starts_with_templates(bench.wire->messages[2]));
 }
 
 TEST_CASE("UDP templates are repeated by time, also when there is no data",
