@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 
 namespace ipfix {
 
@@ -87,6 +88,13 @@ std::vector<std::uint32_t> MessageChecker::domains() const {
     return ids;
 }
 
+std::size_t MessageChecker::streams() const {
+    std::set<std::uint16_t> seen;
+    for (const auto& [key, sequence] : sequences_)
+        seen.insert(key.first);
+    return std::max<std::size_t>(seen.size(), 1);
+}
+
 std::vector<std::string> MessageChecker::diagnoses() const {
     std::vector<std::string> said;
     for (const auto& [id, domain] : domains_) {
@@ -121,15 +129,20 @@ void MessageChecker::on_message(const ReadHeader& header) {
     totals_.octets += header.length;
     const bool first = !domains_.contains(header.domain_id);
     domain_ = &domains_[header.domain_id];
-    sequence_ = &sequences_[{stream_, header.domain_id}];
+    const auto [sequence, first_on_stream] = sequences_.try_emplace({stream_, header.domain_id});
+    sequence_ = &sequence->second;
     check_export_time(header);
     if (first) begin_domain(header);
+    if (first_on_stream) check_sequence_start(header);
     check_sequence(header);
 }
 
 void MessageChecker::begin_domain(const ReadHeader& header) {
     domain_->first_ns = now_ns_;
     domain_->joined_late = options_.kind == SessionKind::datagrams && header.sequence_number != 0;
+}
+
+void MessageChecker::check_sequence_start(const ReadHeader& header) {
     if (options_.kind == SessionKind::stream && header.sequence_number != 0) {
         found(Rule::sequence_start, kSequenceNumberOffset, [&] {
             return fmt::format("the first message of domain {} has sequence number {}",
@@ -139,14 +152,11 @@ void MessageChecker::begin_domain(const ReadHeader& header) {
 }
 
 void MessageChecker::check_export_time(const ReadHeader& header) {
-    if (header.export_time_s < domain_->export_time_s &&
-        domain_->export_time_s - header.export_time_s < kHalfOfSequence) {
-        found(Rule::export_time, kExportTimeOffset, [&] {
-            return fmt::format("it goes back by {} s",
-                               domain_->export_time_s - header.export_time_s);
-        });
+    const std::uint32_t before = std::exchange(sequence_->export_time_s, header.export_time_s);
+    if (header.export_time_s < before && before - header.export_time_s < kHalfOfSequence) {
+        found(Rule::export_time, kExportTimeOffset,
+              [&] { return fmt::format("it goes back by {} s", before - header.export_time_s); });
     }
-    domain_->export_time_s = header.export_time_s;
     if (now_ns_ == 0) return;
     const auto now_s = static_cast<std::uint32_t>(now_ns_ / 1'000'000'000);
     const auto ahead = static_cast<std::int32_t>(header.export_time_s - now_s);

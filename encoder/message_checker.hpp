@@ -58,8 +58,12 @@ class MessageChecker final : public RecordVisitor {
 
     /// The collector's clock when the next message came, in nanoseconds since 1970; 0: it has none.
     void set_now(std::uint64_t now_ns) noexcept { now_ns_ = now_ns; }
-    /// The SCTP stream of the next message: each counts its own sequence numbers.
-    void set_stream(std::uint16_t stream) noexcept { stream_ = stream; }
+    /// The SCTP stream of the next message: each counts its own sequence numbers, and what is on
+    /// one stream says nothing of when a message of another was sent.
+    void set_stream(std::uint16_t stream) noexcept {
+        several_streams_ = several_streams_ || (totals_.messages != 0 && stream != stream_);
+        stream_ = stream;
+    }
     /// What came is no message at all: MessageReader::read() refused it before its first Set.
     void unreadable(ReadVerdict verdict, std::span<const std::uint8_t> octets);
     /// The message read last had this many octets behind it in its datagram.
@@ -73,6 +77,8 @@ class MessageChecker final : public RecordVisitor {
     [[nodiscard]] const SessionTotals& totals() const noexcept { return totals_; }
     /// Observation Domains seen, in order.
     [[nodiscard]] std::vector<std::uint32_t> domains() const;
+    /// SCTP streams that messages came on; 1 for other transports.
+    [[nodiscard]] std::size_t streams() const;
     /// What the findings together say about the exporter, one sentence each.
     [[nodiscard]] std::vector<std::string> diagnoses() const;
 
@@ -93,6 +99,7 @@ class MessageChecker final : public RecordVisitor {
     struct Known {
         RecordFactsReader facts;
         std::size_t fields = 0;
+        bool lists = false;             ///< some field is a list (RFC 6313)
         std::uint32_t defined_at_s = 0; ///< Export Time
         std::uint64_t received_ns = 0;
         std::uint64_t interval_ns = 0; ///< between two copies; 0: only one so far
@@ -105,11 +112,11 @@ class MessageChecker final : public RecordVisitor {
     struct Domain {
         std::uint64_t first_ns = 0;
         bool joined_late = false; ///< its first message here was not its first
-        std::uint32_t export_time_s = 0;
         std::map<std::uint16_t, Known> templates;
         std::map<std::uint16_t, Waiting> waiting;
     };
     struct Sequence {
+        std::uint32_t export_time_s = 0;
         bool known = false;
         std::uint32_t expected = 0;
         std::optional<std::uint32_t> instead; ///< after a message that went back
@@ -123,12 +130,14 @@ class MessageChecker final : public RecordVisitor {
         findings_.add(rule, totals_.messages, at, what);
     }
     void begin_domain(const ReadHeader& header);
+    void check_sequence_start(const ReadHeader& header);
     void check_sequence(const ReadHeader& header);
     void sequence_differs(Sequence& sequence, std::uint32_t got);
     void check_export_time(const ReadHeader& header);
     void check_fields(const ReadTemplate& received, std::size_t at);
     void check_change(const ReadTemplate& received, const Known& known, std::size_t at);
     void check_times(const ReadRecord& record, const RecordFacts& facts);
+    void check_lists(const ReadRecord& record);
     void check_options(const ReadRecord& record, const RecordFacts& facts);
     void check_total(FieldRole role, std::uint64_t told, std::uint64_t received, std::size_t at);
 
@@ -137,6 +146,7 @@ class MessageChecker final : public RecordVisitor {
     Findings findings_;
     std::uint64_t now_ns_ = 0;
     std::uint16_t stream_ = 0;
+    bool several_streams_ = false;
 
     ReadHeader header_; ///< of the message at hand
     Domain* domain_ = nullptr;

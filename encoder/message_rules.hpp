@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The rules of RFC 7011 (and RFC 5103) that an exporter can be seen to break, and what was found of
+// The rules of RFC 7011 (RFC 5103 and RFC 6313) that an exporter can be seen to break, and what was found of
 // each. A rule is a violation, or a remark: something that is allowed, and that an operator who
 // looks for a fault wants to know.
 #pragma once
@@ -43,6 +43,9 @@ enum class Rule : std::uint8_t {
     sequence_back,
     boolean_value,
     string_utf8,
+    list_form,
+    list_semantic,
+    list_template,
     flow_times,
     flow_end,
     export_time,

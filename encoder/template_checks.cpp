@@ -4,7 +4,9 @@
 
 #include <algorithm>
 
+#include "encoder/list_checks.hpp"
 #include "encoder/message_checker.hpp"
+#include "encoder/text_form.hpp"
 
 namespace ipfix {
 
@@ -39,7 +41,14 @@ void MessageChecker::on_template_record(const ReadTemplate& received, const Read
         return;
     }
     if (known != nullptr) check_change(received, mine, at);
-    mine = {RecordFactsReader(received), received.fields.size(), header_.export_time_s, now_ns_, 0};
+    const bool lists = std::any_of(received.fields.begin(), received.fields.end(),
+                                   [](const ReadField& field) { return is_list(field.type); });
+    mine = {.facts = RecordFactsReader(received),
+            .fields = received.fields.size(),
+            .lists = lists,
+            .defined_at_s = header_.export_time_s,
+            .received_ns = now_ns_,
+            .interval_ns = 0};
 }
 
 void MessageChecker::check_change(const ReadTemplate& received, const Known& known,
@@ -118,6 +127,7 @@ void MessageChecker::on_record(const ReadRecord& record) {
                                (now_ns_ - known.received_ns) / kSecond);
         });
     }
+    if (known.lists) check_lists(record);
     if (!known.facts.interested()) return;
     const RecordFacts facts = known.facts.read(record.octets);
     if (facts.wrong_boolean != RecordFacts::kNone) {
@@ -132,6 +142,42 @@ void MessageChecker::on_record(const ReadRecord& record) {
         check_options(record, facts);
     } else {
         check_times(record, facts);
+    }
+}
+
+void MessageChecker::check_lists(const ReadRecord& record) {
+    std::span<const std::uint8_t> rest = record.octets;
+    std::span<const std::uint8_t> value;
+    for (const ReadField& field : record.description->fields) {
+        if (!take_field(field.length, rest, value)) return;
+        if (!is_list(field.type)) continue;
+        const ListFinding is = check_list(field.type, value, record.templates, record.domain_id);
+        const std::size_t at =
+            record.at + static_cast<std::size_t>(value.data() - record.octets.data());
+        switch (is.fault) {
+            case ListFault::none:
+                break;
+            case ListFault::form:
+                found(Rule::list_form, at, [&] {
+                    return fmt::format("{} of {} octets cannot be read", field.name, value.size());
+                });
+                break;
+            case ListFault::semantic:
+                found(Rule::list_semantic, at,
+                      [&] { return fmt::format("{} has the semantic {}", field.name, is.detail); });
+                break;
+            case ListFault::template_unknown:
+                found(Rule::list_template, at, [&] {
+                    return fmt::format("{} has records of template {}, which was not sent",
+                                       field.name, is.detail);
+                });
+                break;
+            case ListFault::element_length:
+                found(Rule::field_length, at, [&] {
+                    return fmt::format("{} has values of {} octets", field.name, is.detail);
+                });
+                break;
+        }
     }
 }
 
@@ -184,8 +230,8 @@ void MessageChecker::check_options(const ReadRecord& record, const RecordFacts& 
         }
     }
     // They exclude the message that carries them, and are of this collector (IANA's elements 40 to
-    // 42). With several domains it is not said whose they are.
-    if (domains_.size() > 1 || !complete_) return;
+    // 42). With several domains it is not said whose they are, and between SCTP streams not when.
+    if (domains_.size() > 1 || several_streams_ || !complete_) return;
     const auto total = [&](FieldRole role, std::uint64_t received) {
         if (const auto& told = facts.of(role)) check_total(role, *told, received, record.at);
     };

@@ -47,6 +47,10 @@ std::string verdict_table(const std::string& session, const ipfix::MessageChecke
                     plural(totals.options_records, "options record"),
                     plural(totals.template_records, "template record"),
                     plural(totals.octets, "octet"), domains.empty() ? "none" : domains);
+    if (checker.streams() > 1) {
+        out.pop_back();
+        out += fmt::format("; {} streams\n", checker.streams());
+    }
     bool heading = true;
     for_findings(checker, [&](const ipfix::RuleText& rule, const ipfix::Finding& finding) {
         if (heading) {
@@ -82,13 +86,13 @@ std::string verdict_json(const std::string& session, const ipfix::MessageChecker
         diagnoses += (diagnoses.empty() ? "" : ",") + quoted(said);
     }
     return fmt::format(
-        R"({{"session":{},"domains":[{}],"messages":{},"octets":{},"flowRecords":{},)"
+        R"({{"session":{},"domains":[{}],"streams":{},"messages":{},"octets":{},"flowRecords":{},)"
         R"("optionsRecords":{},"templateRecords":{},"withdrawals":{},"recordsMissing":{},)"
         R"("setsUnread":{},"findings":[{}],"diagnoses":[{}]}})"
         "\n",
-        quoted(session), fmt::join(checker.domains(), ","), totals.messages, totals.octets,
-        totals.flow_records, totals.options_records, totals.template_records, totals.withdrawals,
-        totals.records_missing, totals.unread_sets, findings, diagnoses);
+        quoted(session), fmt::join(checker.domains(), ","), checker.streams(), totals.messages,
+        totals.octets, totals.flow_records, totals.options_records, totals.template_records,
+        totals.withdrawals, totals.records_missing, totals.unread_sets, findings, diagnoses);
 }
 
 } // namespace probe

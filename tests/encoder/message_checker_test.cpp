@@ -307,6 +307,53 @@ std::vector<Planted> templates() {
     };
 }
 
+/// A record of this list alone, with its length.
+Octets list(const Octets& value) {
+    Octets out = {static_cast<std::uint8_t>(value.size())};
+    return concat(std::move(out), value);
+}
+
+/// What is sent to plant a fault in a list, and where in the value the fault is told.
+std::vector<Planted> lists() {
+    const Octets kBasic = described(257, {{291, 65535}});
+    const Octets kSub = described(257, {{292, 65535}});
+    const Octets kMulti = described(257, {{293, 65535}});
+    struct Wrong {
+        Rule rule;
+        Octets description;
+        Octets value;
+    };
+    const std::vector<Wrong> wrong = {
+        {Rule::list_form, kBasic, {}},                             // not even a semantic
+        {Rule::list_form, kBasic, {4, 0, 1, 0}},                   // a Field Specifier cut short
+        {Rule::list_form, kBasic, {4, 0x80, 1, 0, 4, 0, 0}},       // its enterprise cut short
+        {Rule::list_form, kBasic, {4, 0, 1, 0, 4, 0, 0, 0, 1, 9}}, // values of 4 octets, and one
+        {Rule::list_form, kBasic, {4, 0, 82, 255, 255, 2, 'a'}},   // a value longer than the list
+        {Rule::list_form, kBasic, {4, 1, 35, 255, 255, 2, 4, 0}},  // a list in it, cut short
+        {Rule::list_form, kSub, {4, 1}},                           // a Template ID cut short
+        {Rule::list_form, kSub, {4, 1, 0, 0, 0, 0, 1, 9}},         // a record of 4 octets, and one
+        {Rule::list_form, kMulti, {4, 1, 0, 0, 3, 0}},             // shorter than its header
+        {Rule::list_form, kMulti, {4, 1, 0, 0, 9, 0, 0, 0, 1}},    // longer than the list
+        {Rule::list_form, kMulti, {4, 1, 0, 0, 4, 7}},             // a header cut short
+        {Rule::list_semantic, kBasic, {5, 0, 1, 0, 4, 0, 0, 0, 1}},
+        {Rule::list_semantic, kSub, {254, 1, 0, 0, 0, 0, 1}},
+        {Rule::list_semantic, kMulti, {99}},
+        {Rule::list_template, kSub, {4, 9, 9, 0, 0, 0, 1}},
+        {Rule::list_template, kMulti, {4, 1, 0, 0, 8, 0, 0, 0, 1, 9, 9, 0, 5, 1}},
+        {Rule::field_length, kBasic, {4, 0, 4, 0, 2, 0, 6}}, // protocolIdentifier[2]
+        {Rule::field_length, kBasic, {4, 0, 4, 0, 0}},
+    };
+    std::vector<Planted> planted;
+    for (const Wrong& one : wrong) {
+        planted.push_back({one.rule, kStream, 1, 41, [one](Session& s) {
+                               s.send(Message(0)
+                                          .set(2, concat(kOctetCount, one.description))
+                                          .set(257, list(one.value)));
+                           }});
+    }
+    return planted;
+}
+
 /// exportedMessageTotalCount of this domain.
 Octets total(std::uint64_t messages) {
     Octets out = {0, 0, 0, 1};
@@ -373,7 +420,7 @@ std::vector<Planted> numbers() {
 TEST_CASE("each rule is found broken, where it is, and no other", "[encoder][checker]") {
     std::set<Rule> planted;
     std::vector<Planted> cases = structure();
-    for (auto more : {templates(), numbers()})
+    for (auto more : {templates(), lists(), numbers()})
         cases.insert(cases.end(), more.begin(), more.end());
     for (const Planted& one : cases) {
         const std::string name(rule_text(one.rule).name);
@@ -396,6 +443,48 @@ TEST_CASE("each rule is found broken, where it is, and no other", "[encoder][che
         INFO(rule_text(static_cast<Rule>(i)).name);
         CHECK(planted.contains(static_cast<Rule>(i)));
     }
+}
+
+TEST_CASE("lists that keep RFC 6313 are found clean", "[encoder][checker][rfc6313]") {
+    const std::vector<std::pair<std::uint16_t, Octets>> right = {
+        {291, {4, 0, 1, 0, 4, 0, 0, 0, 1, 0, 0, 0, 2}},            // two counts
+        {291, {255, 0, 1, 0, 4}},                                  // none
+        {291, {4, 0, 82, 255, 255, 1, 'a', 0}},                    // of variable length
+        {291, {3, 0x80, 1, 0, 4, 0, 0, 0x72, 0x79, 0, 0, 0, 1}},   // a reverse count
+        {291, {3, 1, 35, 255, 255, 9, 4, 0, 1, 0, 4, 0, 0, 0, 1}}, // a list of a list
+        {292, {0, 1, 0, 0, 0, 0, 1, 0, 0, 0, 2}},                  // two records of template 256
+        {292, {0, 9, 9}}, // none, of a template nobody knows
+        {293, {1}},
+        {293, {2, 1, 0, 0, 8, 0, 0, 0, 1, 1, 0, 0, 4}},
+    };
+    for (const auto& [element, value] : right) {
+        Session session(kStream);
+        session.send(Message(0)
+                         .set(2, concat(kOctetCount, described(257, {{element, 65535}})))
+                         .set(257, list(value)));
+        CHECK(session.broken() == std::set<std::string>());
+    }
+}
+
+TEST_CASE("each SCTP stream counts for itself, from 0 on, at its own time",
+          "[encoder][checker][rfc6526]") {
+    Session session(kStream);
+    session.send(Message(0, kTime + 1).set(2, kOctetCount).set(256, kOne));
+    session.checker.set_stream(1);
+    session.send(Message(0, kTime).set(2, described(257, {{2, 4}})).set(257, concat(kOne, kOne)));
+    session.checker.set_stream(0);
+    session.send(Message(1, kTime + 1).set(256, kOne));
+    session.checker.set_stream(1);
+    session.send(Message(2, kTime + 1).set(257, kOne));
+    CHECK(session.broken() == std::set<std::string>());
+    CHECK(session.checker.streams() == 2);
+    session.send(Message(4, kTime + 1).set(257, kOne));
+    session.checker.set_stream(2);
+    session.send(Message(7, kTime).set(2, described(258, {{2, 4}})));
+    session.checker.set_stream(0);
+    session.send(Message(2, kTime).set(256, kOne));
+    CHECK(session.broken() ==
+          std::set<std::string>{"sequence_gap", "sequence_start", "export_time", "data_time"});
 }
 
 TEST_CASE("what keeps all rules is found clean", "[encoder][checker]") {
