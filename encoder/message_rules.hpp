@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The rules of RFC 7011 (RFC 5103 and RFC 6313) that an exporter can be seen to break, and what was found of
-// each. A rule is a violation, or a remark: something that is allowed, and that an operator who
-// looks for a fault wants to know.
+// The rules of RFC 7011 (RFC 5103 and RFC 6313) that an exporter can be seen to break, and what was
+// found of each. A rule is a violation, or a remark: something that is allowed, and that an
+// operator who looks for a fault wants to know.
 #pragma once
 
 #include <array>

@@ -87,9 +87,25 @@ void read_sctp(const YamlNode& sctp, CollectorOptions& collector) {
     if (collector.transport != TransportKind::sctp) {
         throw sctp.error("only collectors at sctp:// have this key");
     }
-    sctp.check_keys({"encapsulation", "lifetime"});
+    sctp.check_keys({"encapsulation", "lifetime", "streams"});
     take_uint(sctp, "encapsulation", collector.sctp.encapsulation, 1);
     take_duration(sctp, "lifetime", collector.sctp.lifetime, kLifetimeLimits, true);
+    when(sctp, "streams", [&](const YamlNode& node) {
+        collector.sctp.streams =
+            static_cast<SctpStreamUse>(node.as_one_of({"one", "per_template"}));
+    });
+}
+
+/// Streams are sessions of their own below, which share no limit and no directory.
+void check_streams(const YamlNode& item, const CollectorOptions& collector) {
+    if (collector.sctp.streams == SctpStreamUse::one) return;
+    for (const char* key : {"records_per_second", "bits_per_second", "spool"}) {
+        if (const auto node = item.find(key)) {
+            throw node->error(
+                "with a stream for each template (streams: per_template) this cannot be kept; "
+                "leave one of the two out");
+        }
+    }
 }
 
 void read_rotation(const YamlNode& node, FileOptions& file) {
@@ -153,6 +169,7 @@ CollectorOptions read_collector(const YamlNode& item) {
     read_file(item, collector);
     read_limits(item, collector);
     when(item, "spool", [&](const YamlNode& spool) { read_spool(spool, collector); });
+    check_streams(item, collector);
     return collector;
 }
 

@@ -21,29 +21,6 @@ std::uint64_t seed_of(const std::string& name) noexcept {
     return seed;
 }
 
-void add(SessionLedger& sum, const SessionLedger& part) noexcept {
-    sum.sent.add(part.sent);
-    sum.queued.add(part.queued);
-    sum.spooled.add(part.spooled);
-    sum.recovered.add(part.recovered);
-    for (std::size_t r = 0; r < kLossReasons; ++r)
-        sum.lost[r].add(part.lost[r]);
-    sum.messages_sent += part.messages_sent;
-    sum.message_octets_sent += part.message_octets_sent;
-    sum.templates_sent += part.templates_sent;
-    sum.options_sent += part.options_sent;
-    sum.options_too_large += part.options_too_large;
-    if (part.first_lost_ns != 0) {
-        sum.first_lost_ns = sum.first_lost_ns == 0
-                                ? part.first_lost_ns
-                                : std::min(sum.first_lost_ns, part.first_lost_ns);
-    }
-    sum.last_lost_ns = std::max(sum.last_lost_ns, part.last_lost_ns);
-    sum.sessions += part.sessions;
-    for (std::size_t e = 0; e < kSendErrors; ++e)
-        sum.send_errors[e] += part.send_errors[e];
-}
-
 } // namespace
 
 CollectorGroup::CollectorGroup(const CollectorGroupOptions& options,
@@ -192,7 +169,7 @@ const SessionLedger& CollectorGroup::ledger() const noexcept {
     ledger_ = {};
     ledger_.offered = offered_;
     for (const auto& collector : collectors_)
-        add(ledger_, collector->ledger());
+        ledger_.add_outcome(collector->ledger());
     return ledger_;
 }
 

@@ -31,7 +31,7 @@ CollectorSession::CollectorSession(CollectorOptions collector, const ExportOptio
                                    std::uint32_t domain_id,
                                    std::span<const ipfix::TemplateRecord> templates,
                                    std::unique_ptr<Transport> transport,
-                                   OptionsRecords* options_records, std::uint32_t first_sequence)
+                                   OptionsSource* options_records, std::uint32_t first_sequence)
     : collector_(std::move(collector)),
       data_templates_(templates.size()),
       transport_(std::move(transport)),

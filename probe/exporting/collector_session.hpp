@@ -64,8 +64,8 @@ class CollectorSession final : public RecordSink {
     /// `options_records`: nullptr for none.
     CollectorSession(CollectorOptions collector, const ExportOptions& options,
                      std::uint32_t domain_id, std::span<const ipfix::TemplateRecord> templates,
-                     std::unique_ptr<Transport> transport,
-                     OptionsRecords* options_records = nullptr, std::uint32_t first_sequence = 0);
+                     std::unique_ptr<Transport> transport, OptionsSource* options_records = nullptr,
+                     std::uint32_t first_sequence = 0);
 
     /// Before the first record: opens the spool that the collector's options tell of, and takes
     /// over what is in it. Throws std::runtime_error with the remedy.

@@ -49,6 +49,12 @@ struct SocketOptions {
     friend bool operator==(const SocketOptions&, const SocketOptions&) = default;
 };
 
+/// Which of an SCTP association's streams a message takes.
+enum class SctpStreamUse : std::uint8_t {
+    one,          ///< stream 0, all of them
+    per_template, ///< a stream for each template and its data (RFC 6526)
+};
+
 /// What only SCTP has.
 struct SctpOptions {
     /// The peer's UDP port for SCTP in UDP (RFC 6951, 9899 is registered); 0: on IP itself.
@@ -56,6 +62,7 @@ struct SctpOptions {
     /// A message without templates that is not acknowledged after this is given up and counted
     /// (RFC 3758); kNever: never.
     TimeNs lifetime = kNever;
+    SctpStreamUse streams = SctpStreamUse::one;
 
     friend bool operator==(const SctpOptions&, const SctpOptions&) = default;
 };

@@ -29,6 +29,14 @@ int subscribe(int fd, std::uint16_t type) noexcept {
     return set(fd, SCTP_EVENT, event);
 }
 
+/// Zeros where there is no association.
+sctp_status status_of(int fd) noexcept {
+    sctp_status status{};
+    socklen_t length = sizeof status;
+    if (::getsockopt(fd, IPPROTO_SCTP, SCTP_STATUS, &status, &length) < 0) return {};
+    return status;
+}
+
 template <typename Notification>
 Notification as(std::span<const std::uint8_t> octets) noexcept {
     Notification notification{};
@@ -40,8 +48,11 @@ Notification as(std::span<const std::uint8_t> octets) noexcept {
 
 // NOLINTNEXTLINE(cppcoreguidelines-pro-type-member-init): what the kernel wrote is read
 KernelSctp::KernelSctp(const std::string& host, std::uint16_t port, SctpTimes times,
-                       std::shared_ptr<SocketCalls> calls)
-    : calls_(std::move(calls)), addresses_(resolve(host, port, calls_->family())), times_(times) {}
+                       std::shared_ptr<SocketCalls> calls, std::uint16_t streams)
+    : calls_(std::move(calls)),
+      addresses_(resolve(host, port, calls_->family())),
+      times_(times),
+      streams_(streams) {}
 
 KernelSctp::~KernelSctp() {
     close();
@@ -85,6 +96,8 @@ int KernelSctp::set_up(int fd) noexcept {
     rto.srto_initial = times_.rto_initial_ms;
     rto.srto_max = times_.rto_max_ms;
     rto.srto_min = times_.rto_min_ms;
+    sctp_initmsg begin{};
+    begin.sinit_num_ostreams = streams_;
     sctp_assocparams association{};
     association.sasoc_asocmaxrxt = times_.retransmissions_max;
     sctp_paddrparams path{};
@@ -92,6 +105,7 @@ int KernelSctp::set_up(int fd) noexcept {
     path.spp_pathmaxrxt = times_.retransmissions_max;
     path.spp_flags = SPP_HB_ENABLE;
     int error = set(fd, SCTP_RTOINFO, rto);
+    if (error == 0) error = set(fd, SCTP_INITMSG, begin);
     if (error == 0) error = set(fd, SCTP_ASSOCINFO, association);
     if (error == 0) error = set(fd, SCTP_PEER_ADDR_PARAMS, path);
     if (error == 0) error = set(fd, SCTP_NODELAY, 1); // messages have waited by themselves
@@ -205,10 +219,11 @@ void KernelSctp::ask_dry() noexcept {
 }
 
 std::size_t KernelSctp::packet_octets() noexcept {
-    sctp_status status{};
-    socklen_t length = sizeof status;
-    if (::getsockopt(fd_, IPPROTO_SCTP, SCTP_STATUS, &status, &length) < 0) return 0;
-    return status.sstat_fragmentation_point;
+    return status_of(fd_).sstat_fragmentation_point;
+}
+
+std::uint16_t KernelSctp::streams() noexcept {
+    return status_of(fd_).sstat_outstrms;
 }
 
 void KernelSctp::shut_down() noexcept {

@@ -18,8 +18,10 @@ namespace probe {
 class KernelSctp final : public SctpAssociation {
   public:
     /// Resolves the name (may block); throws std::runtime_error with the remedy.
+    /// `streams`: asked for to send on; the peer may grant fewer.
     KernelSctp(const std::string& host, std::uint16_t port, SctpTimes times,
-               std::shared_ptr<SocketCalls> calls = SocketCalls::system());
+               std::shared_ptr<SocketCalls> calls = SocketCalls::system(),
+               std::uint16_t streams = 1);
     ~KernelSctp() override;
     KernelSctp(const KernelSctp&) = delete;
     KernelSctp& operator=(const KernelSctp&) = delete;
@@ -34,6 +36,7 @@ class KernelSctp final : public SctpAssociation {
     [[nodiscard]] int send(const SctpMessage& message) noexcept override;
     void ask_dry() noexcept override;
     [[nodiscard]] std::size_t packet_octets() noexcept override;
+    [[nodiscard]] std::uint16_t streams() noexcept override;
     void shut_down() noexcept override;
     void abort() noexcept override;
     void close() noexcept override;
@@ -47,6 +50,7 @@ class KernelSctp final : public SctpAssociation {
     const std::shared_ptr<SocketCalls> calls_;
     const std::vector<SocketAddress> addresses_;
     const SctpTimes times_;
+    const std::uint16_t streams_;
     std::size_t address_ = 0; ///< which of addresses_ is tried next
     int fd_ = -1;
     bool connecting_ = false;

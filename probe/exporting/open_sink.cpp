@@ -10,6 +10,7 @@
 #include "probe/exporting/file_transport.hpp"
 #include "probe/exporting/kernel_sctp.hpp"
 #include "probe/exporting/netflow_messages.hpp"
+#include "probe/exporting/sctp_streams.hpp"
 #include "probe/exporting/sctp_transport.hpp"
 #include "probe/exporting/tcp_transport.hpp"
 #include "probe/exporting/text_sink.hpp"
@@ -23,14 +24,30 @@ namespace {
 /// The kernel's SCTP where it has it; in UDP, and where it has not, libusrsctp's.
 std::unique_ptr<SctpAssociation> make_association(const CollectorOptions& collector,
                                                   SctpTimes times,
-                                                  const std::shared_ptr<SocketCalls>& calls) {
+                                                  const std::shared_ptr<SocketCalls>& calls,
+                                                  std::uint16_t streams) {
     if (collector.sctp.encapsulation == 0 && KernelSctp::available()) {
-        return std::make_unique<KernelSctp>(collector.host, collector.port, times, calls);
+        return std::make_unique<KernelSctp>(collector.host, collector.port, times, calls, streams);
     }
     const UserspaceSctp::Peer peer{.host = collector.host,
                                    .port = collector.port,
-                                   .encapsulation = collector.sctp.encapsulation};
+                                   .encapsulation = collector.sctp.encapsulation,
+                                   .streams = streams};
     return std::make_unique<UserspaceSctp>(peer, times, calls);
+}
+
+ConnectionTimes connection_times(const ExportOptions& options, std::uint64_t seed) {
+    return {ReconnectDelay(options.reconnect_min, options.reconnect_max, seed),
+            options.peer_timeout};
+}
+
+std::unique_ptr<SctpTransport> open_sctp(const CollectorOptions& collector,
+                                         const ExportOptions& options, LogLine log,
+                                         std::uint64_t seed, std::uint16_t streams) {
+    const auto calls = std::make_shared<BoundSocketCalls>(collector.socket);
+    return std::make_unique<SctpTransport>(
+        collector.url, make_association(collector, SctpTimes(options.peer_timeout), calls, streams),
+        collector.sctp.lifetime, connection_times(options, seed), std::move(log));
 }
 
 std::unique_ptr<Transport> open_transport(const CollectorOptions& collector,
@@ -38,8 +55,7 @@ std::unique_ptr<Transport> open_transport(const CollectorOptions& collector,
                                           std::uint64_t seed) {
     const std::string& name = collector.url;
     const auto calls = std::make_shared<BoundSocketCalls>(collector.socket);
-    const ConnectionTimes times(ReconnectDelay(options.reconnect_min, options.reconnect_max, seed),
-                                options.peer_timeout);
+    const ConnectionTimes times = connection_times(options, seed);
     switch (collector.transport) {
         case TransportKind::udp:
             return std::make_unique<UdpTransport>(name, collector.host, collector.port,
@@ -57,9 +73,7 @@ std::unique_ptr<Transport> open_transport(const CollectorOptions& collector,
             return std::make_unique<DtlsTransport>(collector, options.udp_payload, times,
                                                    std::move(log), calls);
         case TransportKind::sctp:
-            return std::make_unique<SctpTransport>(
-                name, make_association(collector, SctpTimes(options.peer_timeout), calls),
-                collector.sctp.lifetime, times, std::move(log));
+            return open_sctp(collector, options, std::move(log), seed, 1);
         case TransportKind::file:
             return std::make_unique<FileTransport>(name, collector.path, collector.file,
                                                    std::move(log));
@@ -91,6 +105,13 @@ std::unique_ptr<RecordSink> open_sink(const CollectorOptions& collector,
                                       OptionsRecords* options_records, const LogLine& log,
                                       std::uint64_t seed) {
     tell_what_is_left_out(collector, templates, log);
+    if (collector.sctp.streams == SctpStreamUse::per_template) {
+        const std::uint16_t streams =
+            sctp_streams_wanted(collector.sctp.streams, templates, options_records);
+        return std::make_unique<SctpStreams>(collector, options, domain_id, templates,
+                                             open_sctp(collector, options, log, seed, streams),
+                                             options_records, log);
+    }
     auto transport = open_transport(collector, options, log, seed);
     if (transport == nullptr) {
         return std::make_unique<TextSink>(collector, options, templates, terminal_columns());

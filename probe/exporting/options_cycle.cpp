@@ -25,7 +25,7 @@ void OptionsCycle::begin_message() noexcept {
 void OptionsCycle::pack(ExportMessage& message, const TemplateAnnouncements& announcements,
                         SessionLedger& ledger) noexcept {
     for (; packed_next_ < count_; ++packed_next_) {
-        const OptionsRecords::Encoded record = records_->encode(packed_next_, ledger);
+        const OptionsSource::Encoded record = records_->encode(packed_next_, ledger);
         const std::size_t index = first_template_ + record.template_index;
         const auto verdict = announcements.announced(index)
                                  ? message.append_data(announcements[index], record.octets)

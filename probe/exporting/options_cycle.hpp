@@ -18,7 +18,7 @@ namespace probe {
 class OptionsCycle {
   public:
     /// `records`: nullptr for none. `first_template`: the index of their first template.
-    OptionsCycle(OptionsRecords* records, TimeNs interval, std::size_t first_template) noexcept
+    OptionsCycle(OptionsSource* records, TimeNs interval, std::size_t first_template) noexcept
         : records_(records),
           count_(records != nullptr ? records->count() : 0),
           interval_(interval),
@@ -48,7 +48,7 @@ class OptionsCycle {
     void message_left() noexcept { next_ = packed_next_; }
 
   private:
-    OptionsRecords* const records_;
+    OptionsSource* const records_;
     const std::size_t count_;
     const TimeNs interval_;
     const std::size_t first_template_;

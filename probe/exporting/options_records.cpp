@@ -280,8 +280,8 @@ void OptionsRecords::add_element_types(std::span<const ipfix::TemplateRecord> da
     }
 }
 
-OptionsRecords::Encoded OptionsRecords::encode(std::size_t number,
-                                               const SessionLedger& session) noexcept {
+OptionsSource::Encoded OptionsRecords::encode(std::size_t number,
+                                              const SessionLedger& session) noexcept {
     Record& record = records_[number];
     const MeteringReport metering =
         reporter_ != nullptr && record.kind != Kind::fixed ? reporter_->report() : MeteringReport{};

@@ -69,7 +69,24 @@ struct OptionsContext {
     SamplingOptions sampling{}; ///< none: no records of it
 };
 
-class OptionsRecords {
+/// Records of Options Templates for a session. Thread: the exporter's lcore.
+class OptionsSource {
+  public:
+    virtual ~OptionsSource() = default;
+    [[nodiscard]] virtual std::span<const ipfix::TemplateRecord> templates() const noexcept = 0;
+    /// Records in a cycle.
+    [[nodiscard]] virtual std::size_t count() const noexcept = 0;
+
+    struct Encoded {
+        std::size_t template_index = 0; ///< in templates()
+        Bytes octets;                   ///< valid until the next call
+    };
+    /// Record `number` of the cycle, for the session with this ledger.
+    [[nodiscard]] virtual Encoded encode(std::size_t number,
+                                         const SessionLedger& session) noexcept = 0;
+};
+
+class OptionsRecords final : public OptionsSource {
   public:
     OptionsRecords(std::span<const ipfix::TemplateRecord> data_templates,
                    const OptionsContext& context);
@@ -77,19 +94,17 @@ class OptionsRecords {
     /// Without one, what the metering side tells is zero.
     void set_reporter(const MeteringReporter* reporter) noexcept { reporter_ = reporter; }
 
-    /// Options Templates; their ids follow those of the data templates.
-    [[nodiscard]] std::span<const ipfix::TemplateRecord> templates() const noexcept {
+    /// Their ids follow those of the data templates.
+    [[nodiscard]] std::span<const ipfix::TemplateRecord> templates() const noexcept override {
         return templates_;
     }
-    /// Records in a cycle.
-    [[nodiscard]] std::size_t count() const noexcept { return records_.size(); }
-
-    struct Encoded {
-        std::size_t template_index = 0; ///< in templates()
-        Bytes octets;                   ///< valid until the next call
-    };
-    /// Record `number` of the cycle, for the session with this ledger.
-    [[nodiscard]] Encoded encode(std::size_t number, const SessionLedger& session) noexcept;
+    [[nodiscard]] std::size_t count() const noexcept override { return records_.size(); }
+    /// The template of a record, in templates().
+    [[nodiscard]] std::size_t template_of(std::size_t number) const noexcept {
+        return records_[number].template_index;
+    }
+    [[nodiscard]] Encoded encode(std::size_t number,
+                                 const SessionLedger& session) noexcept override;
 
   private:
     enum class Kind : std::uint8_t {

@@ -70,6 +70,8 @@ class SctpAssociation {
     virtual void ask_dry() noexcept = 0;
     /// The largest message that needs one packet; 0: not known.
     [[nodiscard]] virtual std::size_t packet_octets() noexcept = 0;
+    /// Of the association that is up: streams that messages can be sent on, from 0 on.
+    [[nodiscard]] virtual std::uint16_t streams() noexcept = 0;
     /// No more messages; when those sent are acknowledged the association ends, and lost tells so.
     virtual void shut_down() noexcept = 0;
     /// Ends it at once. The failed messages are still told.

@@ -139,6 +139,7 @@ void SctpTransport::association_up(TimeNs now) noexcept {
     const std::size_t octets = association_->packet_octets();
     octets_max_ = octets == 0 ? kMessageOctetsUnknown
                               : static_cast<std::uint16_t>(std::min(octets, kMessageOctetsMax));
+    streams_ = std::max<std::uint16_t>(association_->streams(), 1);
     ++sessions_;
     log_.works(connected_line_.c_str());
 }
@@ -161,12 +162,12 @@ void SctpTransport::association_over(TimeNs now) noexcept {
                 "connecting again");
 }
 
-SendVerdict SctpTransport::send(Bytes message, TimeNs now) noexcept {
+SendVerdict SctpTransport::send_on(std::uint16_t stream, Bytes message, TimeNs now) noexcept {
     if (state_ != State::up) return SendVerdict::session_lost;
     if (peer_closes_) return SendVerdict::would_block; // until that is over
     const bool may_expire = lifetime_ms_ != 0 && only_data_sets(message);
     const int error = association_->send({.octets = message,
-                                          .stream = 0,
+                                          .stream = stream,
                                           .context = messages_,
                                           .lifetime_ms = may_expire ? lifetime_ms_ : 0});
     if (error == 0) {

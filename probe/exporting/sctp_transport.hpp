@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // IPFIX over SCTP (RFC 7011 section 10.2): one user message an IPFIX message, each as large as a
-// packet takes, ordered on stream 0, so that no data set can arrive before its template.
+// packet takes, ordered on its stream (0 unless its owner says another, sctp_streams.hpp), so that
+// no data set can arrive before its template.
 //
 // Messages with templates are always reliable. Those with data sets only are too, unless they have
 // a lifetime (RFC 3758): then one that is not acknowledged in time is given up and reported, so
@@ -34,7 +35,14 @@ class SctpTransport final : public Transport {
     SctpTransport& operator=(const SctpTransport&) = delete;
 
     [[nodiscard]] bool step(TimeNs now) noexcept override;
-    [[nodiscard]] SendVerdict send(Bytes message, TimeNs now) noexcept override;
+    [[nodiscard]] SendVerdict send(Bytes message, TimeNs now) noexcept override {
+        return send_on(0, message, now);
+    }
+    [[nodiscard]] SendVerdict send_on(std::uint16_t stream, Bytes message, TimeNs now) noexcept;
+    /// Of the current association: streams that the peer takes messages on.
+    [[nodiscard]] std::uint16_t streams() const noexcept { return streams_; }
+    /// Messages sent in the current association.
+    [[nodiscard]] std::uint32_t messages() const noexcept { return messages_; }
     [[nodiscard]] std::uint64_t sessions() const noexcept override { return sessions_; }
     /// An upper bound; not 0 until the peer has acknowledged everything.
     [[nodiscard]] std::uint64_t unacknowledged_octets() const noexcept override {
@@ -77,6 +85,7 @@ class SctpTransport final : public Transport {
     std::uint64_t in_flight_octets_ = 0;
     bool sent_since_look_ = false;
     std::uint16_t octets_max_;
+    std::uint16_t streams_ = 1;
     std::vector<FailedMessage> failed_;
     std::size_t failed_taken_ = 0;
 

@@ -113,6 +113,28 @@ struct SessionLedger {
         first_lost_ns = first_lost_ns == 0 ? now_ns : first_lost_ns;
         last_lost_ns = now_ns;
     }
+    /// Adds what became of the records of a session that is part of this one: all but `offered` and
+    /// `handed_over`.
+    constexpr void add_outcome(const SessionLedger& part) noexcept {
+        sent.add(part.sent);
+        queued.add(part.queued);
+        spooled.add(part.spooled);
+        recovered.add(part.recovered);
+        for (std::size_t r = 0; r < kLossReasons; ++r)
+            lost[r].add(part.lost[r]);
+        messages_sent += part.messages_sent;
+        message_octets_sent += part.message_octets_sent;
+        templates_sent += part.templates_sent;
+        options_sent += part.options_sent;
+        options_too_large += part.options_too_large;
+        if (first_lost_ns == 0 || (part.first_lost_ns != 0 && part.first_lost_ns < first_lost_ns)) {
+            first_lost_ns = part.first_lost_ns;
+        }
+        last_lost_ns = part.last_lost_ns > last_lost_ns ? part.last_lost_ns : last_lost_ns;
+        sessions += part.sessions;
+        for (std::size_t e = 0; e < kSendErrors; ++e)
+            send_errors[e] += part.send_errors[e];
+    }
     [[nodiscard]] constexpr RecordTally lost_total() const noexcept {
         RecordTally total;
         for (const RecordTally& tally : lost)

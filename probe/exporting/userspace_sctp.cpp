@@ -90,6 +90,17 @@ int subscribe(struct ::socket* socket, std::uint16_t type) noexcept {
     return set(socket, SCTP_EVENT, event);
 }
 
+/// Zeros where there is no association.
+sctp_status status_of(struct ::socket* socket) noexcept {
+    sctp_status status{};
+    socklen_t length = sizeof status;
+    if (socket == nullptr ||
+        usrsctp_getsockopt(socket, IPPROTO_SCTP, SCTP_STATUS, &status, &length) < 0) {
+        return {};
+    }
+    return status;
+}
+
 sockaddr_conn address_of(void* id, std::uint16_t port) noexcept {
     sockaddr_conn address{};
     address.sconn_family = AF_CONN;
@@ -126,6 +137,7 @@ UserspaceSctp::UserspaceSctp(const Peer& peer, SctpTimes times, std::shared_ptr<
           peer.host, peer.encapsulation, 0, std::move(calls)),
       port_(peer.port),
       encapsulated_(peer.encapsulation != 0),
+      streams_(peer.streams),
       times_(times) {
     if (const int error = encapsulated_ ? 0 : datagrams_.open(); error == -EPERM) {
         throw std::runtime_error(
@@ -196,9 +208,12 @@ int UserspaceSctp::set_up() noexcept {
     rto.srto_initial = times_.rto_initial_ms;
     rto.srto_max = times_.rto_max_ms;
     rto.srto_min = times_.rto_min_ms;
+    sctp_initmsg begin{};
+    begin.sinit_num_ostreams = streams_;
     sctp_assocparams association{};
     association.sasoc_asocmaxrxt = times_.retransmissions_max;
     int error = set(socket_, SCTP_RTOINFO, rto);
+    if (error == 0) error = set(socket_, SCTP_INITMSG, begin);
     if (error == 0) error = set(socket_, SCTP_ASSOCINFO, association);
     if (error == 0) error = set(socket_, SCTP_NODELAY, 1); // messages have waited by themselves
     if (error == 0) error = fit_packets_to_route();
@@ -345,13 +360,11 @@ void UserspaceSctp::ask_dry() noexcept {
 }
 
 std::size_t UserspaceSctp::packet_octets() noexcept {
-    sctp_status status{};
-    socklen_t length = sizeof status;
-    if (socket_ == nullptr ||
-        usrsctp_getsockopt(socket_, IPPROTO_SCTP, SCTP_STATUS, &status, &length) < 0) {
-        return 0;
-    }
-    return status.sstat_fragmentation_point;
+    return status_of(socket_).sstat_fragmentation_point;
+}
+
+std::uint16_t UserspaceSctp::streams() noexcept {
+    return status_of(socket_).sstat_outstrms;
 }
 
 void UserspaceSctp::shut_down() noexcept {

@@ -28,6 +28,7 @@ class UserspaceSctp final : public SctpAssociation {
         std::string host;
         std::uint16_t port = 4739;
         std::uint16_t encapsulation = 0; ///< its UDP port; 0: on IP itself
+        std::uint16_t streams = 1;       ///< asked for to send on; it may grant fewer
     };
     /// Resolves the name (may block); throws std::runtime_error with the remedy.
     UserspaceSctp(const Peer& peer, SctpTimes times,
@@ -43,6 +44,7 @@ class UserspaceSctp final : public SctpAssociation {
     [[nodiscard]] int send(const SctpMessage& message) noexcept override;
     void ask_dry() noexcept override;
     [[nodiscard]] std::size_t packet_octets() noexcept override;
+    [[nodiscard]] std::uint16_t streams() noexcept override;
     void shut_down() noexcept override;
     void abort() noexcept override;
     void close() noexcept override;
@@ -61,6 +63,7 @@ class UserspaceSctp final : public SctpAssociation {
     DatagramSocket datagrams_;
     const std::uint16_t port_;
     const bool encapsulated_;
+    const std::uint16_t streams_;
     const SctpTimes times_;
     struct ::socket* socket_ = nullptr;
     void* id_ = nullptr;  ///< what the library takes for an address

@@ -221,6 +221,22 @@ def test_over_sctp_the_same_arrives(parshall, scratch):
     assert session['flowRecords'] == 42 and session['messages'] == sink['messages'], session
 
 
+def test_over_sctp_with_a_stream_for_each_template_every_rule_is_kept(parshall, scratch):
+    udp = harness.free_port()
+    collect = Collect(parshall, scratch, 'sctp://127.0.0.1:4739', '--encapsulation', udp, '--check', '--json')
+    config = scratch / 'streams.yaml'
+    config.write_text('exporting:\n  options_records: true\n  shutdown: 3s\n  collectors:\n    - url: "sctp://127.0.0.1:4739"\n'
+                      f'      sctp: {{encapsulation: {udp}, streams: per_template}}\n', encoding='utf-8')
+    run = read(parshall, OFFICE, '--config', config)
+    ledger.check_nothing_lost(run.stderr)
+    sink = run.ledger()['collectors'][0]
+    wait_until(lambda: 'closed by the exporter' in collect.said(), 'the association has ended')
+    session, = collect.end()
+    assert not session['findings'], session
+    assert session['flowRecords'] == 42 and session['messages'] == sink['messages'], session
+    assert session['streams'] >= 8 and session['optionsRecords'] == sink['optionsRecords'], session
+
+
 def test_credentials_that_cannot_work_and_urls_nobody_can_listen_on_are_told(parshall, scratch):
     for words, expect, sentence in ((('tls://127.0.0.1:0', ), 2, 'the port is a number from 1'),
                                     (('tls://127.0.0.1', ), 2, 'say --ca FILE --certificate FILE --key FILE'),

@@ -15,6 +15,16 @@ class MessageError(AssertionError):
     """Something the standard, or parshall's promises, do not allow."""
 
 
+def set_ids(octets: bytes) -> list:
+    """Of a message, in order."""
+    ids, at = [], 16
+    while at + 4 <= len(octets):
+        set_id, length = struct.unpack_from('!HH', octets, at)
+        ids.append(set_id)
+        at += max(length, 4)
+    return ids
+
+
 class Session:
     """One transport session: templates and sequence numbers by Observation Domain."""
 

@@ -64,6 +64,44 @@ def test_every_message_is_strictly_right_and_the_association_ends_in_order(parsh
     assert len(judge.column('cflow.version')) == len(got), judge.column('cflow.version')
 
 
+def test_with_a_stream_for_each_template_every_stream_is_strictly_right_alone(parshall, scratch):
+    wanted = len(read(parshall, OFFICE, '-o', 'json').records())
+    collector = SctpCollector(scratch)
+    run = read(parshall, OFFICE, '--config', config(scratch, collector.udp, ', streams: per_template'))
+    ledger.check_nothing_lost(run.stderr)
+    sink = sink_of(run)
+    wait_until(lambda: 'end' in collector.lines(), 'the association has ended')
+    got = collector.messages()
+    streams = {}
+    for stream, octets in got:
+        streams.setdefault(stream, []).append(octets)
+    records = {stream: messages.read(octets).data_records for stream, octets in streams.items()}
+    assert sum(records.values()) == wanted + sink['optionsRecords'] and sink['sent']['records'] == wanted, (records, sink)
+    assert len(got) == sink['messages'] and set(streams) == set(range(len(streams))), (len(got), sorted(streams))
+    on = {}  # streams by the template or data set's number
+    for stream, octets in got:
+        for number in messages.set_ids(octets):
+            if number >= 256:
+                on.setdefault(number, set()).add(stream)
+    assert on and all(len(where) == 1 for where in on.values()), on
+    write_pcap(scratch / 'streams.pcap', [octets for _, octets in got])
+    judge = Tshark(scratch / 'streams.pcap')
+    assert not [said for said in judge.complaints() if 'equence' not in said], judge.complaints()[:3]
+
+
+def test_a_collector_that_grants_fewer_streams_gets_several_templates_on_one(parshall, scratch):
+    collector = SctpCollector(scratch, '--streams', '3')
+    run = read(parshall, OFFICE, '--config', config(scratch, collector.udp, ', streams: per_template'))
+    ledger.check_nothing_lost(run.stderr)
+    wait_until(lambda: 'end' in collector.lines(), 'the association has ended')
+    streams = {}
+    for stream, octets in collector.messages():
+        streams.setdefault(stream, []).append(octets)
+    assert sorted(streams) == [0, 1, 2], sorted(streams)
+    assert all(messages.read(octets).data_records for octets in streams.values())
+    assert re.search(r'it takes 3 streams for \d+ templates; several templates share a stream', run.stderr), run.stderr
+
+
 def test_a_collector_that_stops_reading_costs_records_that_are_named(parshall, scratch):
     """Reliable: what was not acknowledged at the deadline is lost[shutdown], neither more nor less."""
     collector = SctpCollector(scratch, '--stop-after', '1', '--window', '4096')

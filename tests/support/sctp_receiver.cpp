@@ -3,10 +3,11 @@
 // (so nothing of it is shared with what it judges), one association after the other:
 //
 //     sctp_receiver [--udp PORT] [--port PORT] [--stop-after MESSAGES] [--window OCTETS]
+//                   [--streams COUNT]
 //
 // --udp: takes SCTP in UDP (RFC 6951) at this port; without it, on IP itself (root). --stop-after:
-// reads so many messages and then none, so that its window closes. A line an event on standard
-// output:
+// reads so many messages and then none, so that its window closes. --streams: grants so many. A
+// line an event on standard output:
 //     listening | up | message STREAM HEX | shutdown | end
 #include <arpa/inet.h>
 #include <unistd.h>
@@ -76,12 +77,14 @@ int main(int count, char** words) {
     std::uint16_t udp = 0;
     std::uint16_t port = 4739;
     int window = 0;
+    std::uint16_t streams = 0;
     unsigned long stop_after = ~0UL;
     for (int i = 1; i + 1 < count; i += 2) {
         const std::string option = words[i];
         const unsigned long value = std::strtoul(words[i + 1], nullptr, 10);
         if (option == "--udp") udp = static_cast<std::uint16_t>(value);
         if (option == "--port") port = static_cast<std::uint16_t>(value);
+        if (option == "--streams") streams = static_cast<std::uint16_t>(value);
         if (option == "--window") window = static_cast<int>(value);
         if (option == "--stop-after") stop_after = value;
     }
@@ -94,6 +97,11 @@ int main(int count, char** words) {
     usrsctp_setsockopt(listener, IPPROTO_SCTP, SCTP_RECVRCVINFO, &on, sizeof on);
     if (window > 0) {
         usrsctp_setsockopt(listener, SOL_SOCKET, SO_RCVBUF, &window, sizeof window);
+    }
+    if (streams > 0) {
+        sctp_initmsg begin{};
+        begin.sinit_max_instreams = streams;
+        usrsctp_setsockopt(listener, IPPROTO_SCTP, SCTP_INITMSG, &begin, sizeof begin);
     }
     sctp_event event{};
     event.se_assoc_id = SCTP_FUTURE_ASSOC;

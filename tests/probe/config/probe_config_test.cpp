@@ -185,6 +185,7 @@ TEST_CASE("every key reaches its option", "[config]") {
     CHECK(sctp.transport == TransportKind::sctp);
     CHECK(sctp.sctp.encapsulation == 9899);
     CHECK(sctp.sctp.lifetime == 2 * kNsPerSecond);
+    CHECK(sctp.sctp.streams == SctpStreamUse::per_template);
     CHECK_FALSE(sctp.socket.dscp);
     CHECK(exporting.collectors[8].transport == TransportKind::dtls);
     CHECK(exporting.collectors[8].port == 4740);
