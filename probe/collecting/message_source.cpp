@@ -13,8 +13,10 @@
 #include <stdexcept>
 
 #include "probe/collecting/datagram_source.hpp"
+#include "probe/collecting/kernel_sctp_source.hpp"
 #include "probe/collecting/sctp_source.hpp"
 #include "probe/collecting/stream_source.hpp"
+#include "probe/exporting/kernel_sctp.hpp"
 
 namespace probe {
 
@@ -54,9 +56,10 @@ SocketAddress local_address(const CollectorOptions& where, int type) {
     return address;
 }
 
-int open_bound_socket(const CollectorOptions& where, int type) {
+int open_bound_socket(const CollectorOptions& where, int type, int protocol) {
     const SocketAddress address = local_address(where, type);
-    const int fd = ::socket(address.storage.ss_family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    const int fd =
+        ::socket(address.storage.ss_family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, protocol);
     if (fd < 0) refuse(where, std::strerror(errno));
     const int on = 1;
     const int off = 0;
@@ -112,6 +115,9 @@ std::unique_ptr<MessageSource> open_message_source(const CollectorOptions& where
         case TransportKind::tls:
             return std::make_unique<StreamSource>(where, log);
         case TransportKind::sctp:
+            if (where.sctp.encapsulation == 0 && KernelSctp::available()) {
+                return std::make_unique<KernelSctpSource>(where);
+            }
             return std::make_unique<SctpSource>(where);
         default:
             throw std::invalid_argument(

@@ -46,8 +46,8 @@ class MessageSource {
 
 /// The URL's host and port as an address of this machine. Throws std::runtime_error.
 [[nodiscard]] SocketAddress local_address(const CollectorOptions& where, int type);
-/// A bound socket that does not block. Throws std::runtime_error.
-[[nodiscard]] int open_bound_socket(const CollectorOptions& where, int type);
+/// A bound socket that does not block; `protocol` 0: the type's own. Throws std::runtime_error.
+[[nodiscard]] int open_bound_socket(const CollectorOptions& where, int type, int protocol = 0);
 [[nodiscard]] std::uint16_t bound_port(int fd);
 /// "192.0.2.7:4739", "[2001:db8::7]:4739"; IPv4 in IPv6 as IPv4.
 [[nodiscard]] std::string address_text(const SocketAddress& address);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // IPFIX over SCTP, received by libusrsctp in this process: SCTP in UDP (RFC 6951), or on IP itself
-// by a raw socket (CAP_NET_RAW). A session for each association (RFC 7011 section 10.2); each SCTP
-// message is one IPFIX Message, and each stream counts its own sequence numbers.
+// by a raw socket (CAP_NET_RAW) where the kernel has no SCTP (else KernelSctpSource). A session for
+// each association (RFC 7011 section 10.2); each SCTP message is one IPFIX Message, and each stream
+// counts its own sequence numbers.
 //
 // The library has one state per process, and threads of its own that only wake the collector up.
 #pragma once

@@ -106,7 +106,7 @@ void add_collecting_options(CLI::App& app, CommandLine& line) {
     app.add_option(
            "--encapsulation", line.encapsulation,
            "sctp://: the UDP port for SCTP in UDP (RFC 6951; 9899 is registered); without it, "
-           "SCTP on IP itself (root)")
+           "the kernel's SCTP, or SCTP on IP itself (root)")
         ->type_name("PORT")
         ->check(CLI::Range(1, 65535));
     app.add_option("--ca", line.ca,

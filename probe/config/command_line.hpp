@@ -43,7 +43,7 @@ struct CommandLine {
     std::optional<std::uint32_t> domain_id;
     std::uint32_t workers = 1; ///< read: flow tables filled in parallel
     StatisticsForm statistics = StatisticsForm::text;
-    std::uint16_t encapsulation = 0; ///< collect sctp://: UDP port of SCTP in UDP; 0: on IP itself
+    std::uint16_t encapsulation = 0; ///< collect sctp://: UDP port of SCTP in UDP; 0: on IP
     std::string ca; ///< collect tls://: who signs exporters, and our certificate and key; PEM files
     std::string certificate;
     std::string key;

@@ -14,7 +14,7 @@ mkdir "$share/bin"
 cp "$parshall" "$root/tests/nic/sctp_guest.sh" "$root/tests/nic/sctp_collector.py" "$root/tests/captures/office.pcap" "$share/bin"
 cp -r "$root/templates" "$share/bin"
 status=0
-"$root/scripts/nic_guest" --tap "parshall-s$((RANDOM % 10000))" --share "$share" --limit 300 \
+"$root/scripts/nic_guest" --tap "parshall-s$((RANDOM % 10000))" --share "$share" --limit 600 \
     "/tmp/share/bin/sctp_guest.sh /tmp/share/bin/parshall /tmp/share/bin/office.pcap" || status=$?
-[ $status = 0 ] || { echo "the guest ended with $status"; tail -n 20 "$share"/*.stats "$share"/*.hex "$share"/*.log | cut -c1-300; exit 1; }
+[ $status = 0 ] || { echo "the guest ended with $status"; tail -n 20 "$share"/*.stats "$share"/*.out "$share"/*.log | cut -c1-300; exit 1; }
 python3 -B "$root/tests/nic/check_sctp.py" "$share"
