@@ -53,7 +53,8 @@ std::int32_t find(const Table& table, const Ipv4Key& key) {
 
 TEST_CASE("a table holds as many flows as were asked for, and says when it is full",
           "[metering][table]") {
-    for (const std::size_t flows_max : {1, 63, 64, 65, 600, 900, 1000, 1024, 4096, 7000}) {
+    for (const std::size_t flows_max :
+         {1U, 63U, 64U, 65U, 600U, 900U, 1000U, 1024U, 4096U, 7000U}) {
         INFO("flows_max " << flows_max);
         Table table = make_table(flows_max);
         for (std::uint32_t n = 0; n < flows_max; ++n) {

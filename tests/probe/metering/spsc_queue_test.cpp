@@ -66,7 +66,7 @@ TEST_CASE("capacities are powers of two and elements whole words", "[metering][q
 
 TEST_CASE("a queue behaves as a bounded list under random use", "[metering][queue]") {
     std::mt19937 random(3);
-    for (const std::size_t capacity : {1, 2, 8, 64}) {
+    for (const std::size_t capacity : {1U, 2U, 8U, 64U}) {
         SpscQueue queue(8, capacity);
         std::deque<std::uint64_t> model;
         for (std::uint64_t n = 0; n < 20'000; ++n) {
