@@ -81,6 +81,8 @@ LinkType link_type_of(std::uint16_t linktype) noexcept {
             return LinkType::null_loopback;
         case 1:
             return LinkType::ethernet;
+        case 9:
+            return LinkType::ppp;
         case 12:  // DLT_RAW of most systems
         case 14:  // DLT_RAW of OpenBSD
         case 101: // LINKTYPE_RAW

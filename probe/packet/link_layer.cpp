@@ -55,21 +55,64 @@ NetworkStart parse_mpls(PacketCursor& cursor, PacketHeaders& headers) noexcept {
     return stop(ParseVerdict::dropped_mpls_depth);
 }
 
+NetworkStart start_by_ppp_protocol(PacketCursor& cursor, std::uint16_t protocol,
+                                   PacketHeaders& headers) noexcept {
+    switch (protocol) {
+        case kPppIpv4:
+            return start(IpFamily::ipv4);
+        case kPppIpv6:
+            return start(IpFamily::ipv6);
+        case kPppMpls: // RFC 3032 section 4.3
+            return parse_mpls(cursor, headers);
+        default:
+            return stop(ParseVerdict::ignored_pppoe_control);
+    }
+}
+
+/// RFC 1661 section 2: the protocol in two octets, or in one that is odd (6.5); RFC 1662 section
+/// 3.1: before it the address and the control octet, unless they were negotiated away.
+NetworkStart parse_ppp(PacketCursor& cursor, PacketHeaders& headers) noexcept {
+    constexpr std::uint16_t kAddressAndControl = 0xFF03;
+    if (const auto hdlc = cursor.peek<2>(); hdlc && hdlc.u16<0>() == kAddressAndControl) {
+        static_cast<void>(cursor.skip(2));
+    }
+    const auto first = cursor.peek<1>();
+    if (first && (first.u8<0>() & 1) != 0 && first.u8<0>() != kAddressAndControl >> 8) {
+        static_cast<void>(cursor.skip(1));
+        return start_by_ppp_protocol(cursor, first.u8<0>(), headers);
+    }
+    const auto protocol = cursor.peek<2>();
+    if (!protocol) {
+        return stop(ParseVerdict::dropped_link_truncated);
+    }
+    static_cast<void>(cursor.skip(2));
+    return start_by_ppp_protocol(cursor, protocol.u16<0>(), headers);
+}
+
 /// RFC 2516 section 4: version and type, code, session, length; then the PPP protocol.
-NetworkStart parse_pppoe_session(PacketCursor& cursor) noexcept {
+NetworkStart parse_pppoe_session(PacketCursor& cursor, PacketHeaders& headers) noexcept {
     const auto session = cursor.peek<8>();
     if (!session) {
         return stop(ParseVerdict::dropped_link_truncated);
     }
     static_cast<void>(cursor.skip(8));
-    switch (session.u16<6>()) {
-        case kPppIpv4:
-            return start(IpFamily::ipv4);
-        case kPppIpv6:
-            return start(IpFamily::ipv6);
-        default:
-            return stop(ParseVerdict::ignored_pppoe_control);
+    return start_by_ppp_protocol(cursor, session.u16<6>(), headers);
+}
+
+/// Cisco's metadata header: version, the number of its options, options of four octets (a security
+/// group tag). The EtherType of what follows, or 0 where the frame ends in it.
+std::uint16_t take_cisco_metadata(PacketCursor& cursor) noexcept {
+    constexpr std::uint32_t kOptionOctets = 4;
+    const auto header = cursor.peek<2>();
+    if (!header || !cursor.skip(2 + header.u8<1>() * kOptionOctets)) {
+        return 0;
     }
+    const auto ether_type = cursor.peek<2>();
+    if (!ether_type) {
+        return 0;
+    }
+    static_cast<void>(cursor.skip(2));
+    return ether_type.u16<0>();
 }
 
 /// SNAP with the encapsulated-Ethernet OUI (RFC 1042): an EtherType follows. 0 for any other LLC.
@@ -99,6 +142,12 @@ std::uint16_t take_snap_ether_type(PacketCursor& cursor) noexcept {
         ether_type = tag.u16<2>();
         static_cast<void>(cursor.skip(4));
     }
+    if (ether_type == kEtherTypeCiscoMetadata) { // it stands innermost
+        ether_type = take_cisco_metadata(cursor);
+        if (ether_type == 0) {
+            return stop(ParseVerdict::dropped_link_truncated);
+        }
+    }
     if (ether_type < kEtherTypeMin) {
         ether_type = take_snap_ether_type(cursor);
         if (ether_type < kEtherTypeMin) {
@@ -115,7 +164,7 @@ std::uint16_t take_snap_ether_type(PacketCursor& cursor) noexcept {
         case kEtherTypeMplsUpstream:
             return parse_mpls(cursor, headers);
         case kEtherTypePppoeSession:
-            return parse_pppoe_session(cursor);
+            return parse_pppoe_session(cursor, headers);
         case kEtherTypePppoeDiscovery:
             return stop(ParseVerdict::ignored_pppoe_control);
         case kEtherTypeArp:
@@ -218,6 +267,11 @@ void set_ether_type_of_family(const NetworkStart& found, PacketHeaders& headers)
         }
         case LinkType::null_loopback: {
             const NetworkStart found = resolve_loopback(cursor);
+            set_ether_type_of_family(found, headers);
+            return found;
+        }
+        case LinkType::ppp: {
+            const NetworkStart found = parse_ppp(cursor, headers);
             set_ether_type_of_family(found, headers);
             return found;
         }

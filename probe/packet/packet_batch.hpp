@@ -31,6 +31,7 @@ enum class LinkType : std::uint8_t {
     linux_cooked,   ///< LINKTYPE_LINUX_SLL
     linux_cooked_2, ///< LINKTYPE_LINUX_SLL2
     null_loopback,  ///< LINKTYPE_NULL and _LOOP: four octets of address family, either byte order
+    ppp,            ///< LINKTYPE_PPP: with or without HDLC's address and control before it
     unsupported,    ///< counted, never parsed
 };
 

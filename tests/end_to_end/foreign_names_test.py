@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Names of layer 7 that other projects find in their captures, against ours as they are exported: FlowTest's annotations, ipfixprobe's
-plug-ins, nDPI's server names and JA4. Policies that differ are written down here; tests/README.md has the reasons."""
+plug-ins, nDPI's server names and JA4; and what tshark finds in mercury's and retina's captures. Policies
+that differ are written down here; tests/README.md has the reasons."""
 import csv
 import functools
 import re
+import subprocess
 from collections import defaultdict
 from datetime import datetime, timezone
 
@@ -218,6 +220,63 @@ def test_ndpi_s_server_names_and_fingerprints_are_ours(parshall):
             assert as_ndpi_writes(row['ja4']) in found, f'{row}: {found}'
             fingerprints += 1
     assert names >= 46 and fingerprints >= 28, (names, fingerprints)
+
+
+# --- mercury and retina, by tshark -------------------------------------------------------------------------------
+
+# tshark's field -> the elements of which one must have its first value in a flow and direction
+TSHARK = {'tls.handshake.extensions_server_name': ('sslServerName', 'quicSNI'), 'http.host': ('httpRequestHost',),
+          'http.user_agent': ('httpUserAgent',), 'dns.qry.name': ('DNSName',), 'tls.handshake.ja3': ('ja3c_hash',)}
+ENDS = ('ip.src', 'ipv6.src', 'tcp.srcport', 'udp.srcport', 'ip.dst', 'ipv6.dst', 'tcp.dstport', 'udp.dstport')
+# Flows inside tunnels, which tshark tells under the outer addresses and the inner ports.
+TUNNELS = {'geneve.pcap', 'ip_encapsulation.pcap'}
+
+
+def by_tshark(capture) -> dict:
+    """(source, destination) -> field -> its first value."""
+    done = subprocess.run([harness.tool('tshark'), '-r', str(capture), '-T', 'fields', '-E', 'occurrence=f', '-E', 'separator=/t',
+                           *(word for field in (*ENDS, *TSHARK) for word in ('-e', field))],
+                          capture_output=True, text=True, timeout=60, check=False)
+    flows = defaultdict(dict)
+    for line in done.stdout.splitlines():
+        words = line.split('\t')
+        ends, values = words[:len(ENDS)], words[len(ENDS):]
+        if not any(values) or not (ends[2] or ends[3]):
+            continue
+        key = tuple((ends[n] or ends[n + 1], int(ends[n + 2] or ends[n + 3])) for n in (0, 4))
+        for field, value in zip(TSHARK, values):
+            if value:
+                flows[key].setdefault(field, value)
+    return flows
+
+
+def another_matter(field: str, ends: tuple, records: list) -> bool:
+    """SSDP is not HTTP's host; JA3 was made for TLS over TCP; TLS inside OpenVPN is the tunnel's."""
+    if field.startswith('http.'):
+        return 1900 in (ends[0][1], ends[1][1])
+    return field == 'tls.handshake.ja3' and (any(r['protocolIdentifier'] == 17 for r in records) or 1194 in (ends[0][1], ends[1][1]))
+
+
+def test_mercury_s_and_retina_s_names_are_those_tshark_finds(parshall):
+    folder = harness.shared_captures()
+    compared = defaultdict(int)
+    missing = []
+    for path in sorted([*(folder / 'mercury').rglob('*.pcap'), *(folder / 'retina').rglob('*.pcap*')]):
+        if path.name in TUNNELS:
+            continue
+        ours = named(parshall, path)
+        for ends, told in by_tshark(path).items():
+            records = ours[ends]
+            for field, value in told.items():
+                if another_matter(field, ends, records):
+                    continue
+                compared[field] += 1
+                if value not in {record[name] for record in records for name in TSHARK[field]}:
+                    missing.append((path.name, ends, field, value, len(records)))
+    assert not missing, missing
+    wanted = {'tls.handshake.extensions_server_name': 150, 'http.host': 90, 'http.user_agent': 80, 'dns.qry.name': 400,
+              'tls.handshake.ja3': 150}
+    assert all(compared[field] >= least for field, least in wanted.items()), dict(compared)
 
 
 if __name__ == '__main__':

@@ -97,7 +97,7 @@ TEST_CASE("link types of captures are told apart", "[capture]") {
     const std::pair<std::uint32_t, LinkType> rows[] = {
         {0, LinkType::null_loopback},
         {1, LinkType::ethernet},
-        {9, LinkType::unsupported},
+        {9, LinkType::ppp},
         {12, LinkType::raw_ip},
         {14, LinkType::raw_ip},
         {101, LinkType::raw_ip},
