@@ -3,8 +3,11 @@
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <array>
 #include <functional>
 
 #include "tests/probe/exporting/scripted_socket.hpp"
@@ -270,6 +273,37 @@ TEST_CASE("a collector that never reads costs counted records and nothing else",
         CHECK(second.data_records() == live.ledger().sent.records - (sent - unknown));
         ::close(again);
     }
+}
+
+TEST_CASE("a collector that reads a hundredth gets what is counted as sent, in order", "[tcp]") {
+    const LoopbackSocket listener(SOCK_STREAM, false, 0, 4096);
+    auto options = one_copy();
+    options.queue_octets = 256 * 1024;
+    Live live(listener.port(), options);
+    live.step_until([&] { return live.ledger().sessions == 1; });
+    const int connection = listener.accept();
+    constexpr std::uint64_t kRecords = 500; // a round, of 12 octets each
+    constexpr std::uint64_t kRounds = 1000;
+    Octets stream;
+    for (std::uint64_t round = 0; round < kRounds; ++round) {
+        live.append(round * kRecords, kRecords);
+        live.step(kNsPerMs);
+        std::array<std::uint8_t, kRecords * 12 / 100> piece;
+        const ssize_t octets = ::recv(connection, piece.data(), piece.size(), MSG_DONTWAIT);
+        if (octets > 0) stream.insert(stream.end(), piece.begin(), piece.begin() + octets);
+    }
+    const std::uint64_t lost_records = lost(live.ledger(), LossReason::queue_full).records;
+    CHECK(lost_records > 0);
+    CHECK(lost_records == live.ledger().lost_total().records);
+    const Octets rest = live.close_reading(connection);
+    stream.insert(stream.end(), rest.begin(), rest.end());
+    const auto decoder = decode(stream); // no gap in the sequence
+    CHECK(decoder.data_records() == live.ledger().sent.records);
+    CHECK(decoder.data_records() == kRounds * kRecords - lost_records);
+    const std::vector<std::uint64_t> got = numbers(decoder);
+    CHECK(std::is_sorted(got.begin(), got.end()));
+    CHECK(live.ledger().sessions == 1);
+    ::close(connection);
 }
 
 TEST_CASE("no record is duplicated when a connection breaks", "[tcp]") {
