@@ -114,6 +114,7 @@ class MessageChecker final : public RecordVisitor {
         bool joined_late = false; ///< its first message here was not its first
         std::map<std::uint16_t, Known> templates;
         std::map<std::uint16_t, Waiting> waiting;
+        std::set<std::uint64_t> common_properties; ///< told so far
     };
     struct Sequence {
         std::uint32_t export_time_s = 0;
@@ -137,6 +138,7 @@ class MessageChecker final : public RecordVisitor {
     void check_fields(const ReadTemplate& received, std::size_t at);
     void check_change(const ReadTemplate& received, const Known& known, std::size_t at);
     void check_times(const ReadRecord& record, const RecordFacts& facts);
+    void check_common(const ReadRecord& record, std::uint64_t id);
     void check_lists(const ReadRecord& record);
     void check_options(const ReadRecord& record, const RecordFacts& facts);
     void check_total(FieldRole role, std::uint64_t told, std::uint64_t received, std::size_t at);

@@ -52,6 +52,7 @@ enum class Rule : std::uint8_t {
     export_clock,
     flow_keys_template,
     flow_keys_bits,
+    common_properties,
     total_counts,
     ip_fragments,
     unknown_element,

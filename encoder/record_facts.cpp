@@ -46,6 +46,8 @@ FieldRole role_of(const ReadField& field) {
             return FieldRole::element_id;
         case ie::privateEnterpriseNumber:
             return FieldRole::element_enterprise;
+        case ie::commonPropertiesId:
+            return FieldRole::common_properties;
         default:
             return FieldRole::none;
     }

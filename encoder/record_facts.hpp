@@ -28,6 +28,7 @@ enum class FieldRole : std::uint8_t {
     total_records,
     element_id,
     element_enterprise,
+    common_properties,
     count_
 };
 inline constexpr std::size_t kFieldRoles = static_cast<std::size_t>(FieldRole::count_);

@@ -138,10 +138,21 @@ void MessageChecker::on_record(const ReadRecord& record) {
         found(Rule::string_utf8, record.at,
               [&] { return record.description->fields[facts.wrong_text].name; });
     }
+    if (const auto& id = facts.of(FieldRole::common_properties)) check_common(record, *id);
     if (options) {
         check_options(record, facts);
     } else {
         check_times(record, facts);
+    }
+}
+
+/// A message that is missing may have told them.
+void MessageChecker::check_common(const ReadRecord& record, std::uint64_t id) {
+    if (record.description->scope_fields != 0) {
+        domain_->common_properties.insert(id);
+    } else if (complete_ && !domain_->joined_late && !domain_->common_properties.contains(id)) {
+        found(Rule::common_properties, record.at,
+              [&] { return fmt::format("commonPropertiesId {} was not told", id); });
     }
 }
 

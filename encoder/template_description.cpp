@@ -14,7 +14,7 @@ namespace ipfix {
 namespace {
 
 std::string directed_name(const TemplateField& field) {
-    return FieldSpecifier{field.element, 0, field.reverse, false, field.list_of}.name();
+    return FieldSpecifier{field.element, 0, field.reverse, false, field.list_of, false}.name();
 }
 
 // "name", "name[4]" or "name[v]" (RFC 7013 section 10.1); the length with its brackets is split
@@ -126,6 +126,57 @@ std::vector<TemplateField> parse_fields(const YamlNode& description, const char*
     return fields;
 }
 
+/// What changes with every record is in no common properties.
+bool may_be_common(const TemplateField& field) {
+    switch (field.element->type) {
+        case AbstractDataType::dateTimeSeconds:
+        case AbstractDataType::dateTimeMilliseconds:
+        case AbstractDataType::dateTimeMicroseconds:
+        case AbstractDataType::dateTimeNanoseconds:
+        case AbstractDataType::basicList:
+        case AbstractDataType::subTemplateList:
+        case AbstractDataType::subTemplateMultiList:
+            return false;
+        default:
+            return field.element->semantics != DataTypeSemantics::deltaCounter &&
+                   field.element->semantics != DataTypeSemantics::totalCounter;
+    }
+}
+
+/// Marks what `common` names among the keys and values.
+void mark_common(const YamlNode& list, TemplateDescription& description) {
+    const auto find = [&](const DirectedElement& named) -> TemplateField* {
+        for (auto* fields : {&description.keys, &description.values}) {
+            for (TemplateField& field : *fields) {
+                if (field.element == named.element && field.reverse == named.reverse) return &field;
+            }
+        }
+        return nullptr;
+    };
+    for (const YamlNode& item : list.list()) {
+        const std::string name = item.as_string();
+        const DirectedElement named = find_directed_element(name);
+        TemplateField* const field = named.element == nullptr ? nullptr : find(named);
+        if (field == nullptr) {
+            throw item.error("'" + name +
+                             "' is not among the keys and values of this template; list it there, "
+                             "with its length if it has one, and name it here");
+        }
+        if (!may_be_common(*field)) {
+            throw item.error("'" + name +
+                             "' differs from record to record, so nothing is gained by telling it "
+                             "once; leave it out here");
+        }
+        field->common = true;
+    }
+    const auto is_common = [](const TemplateField& field) { return field.common; };
+    if (std::all_of(description.keys.begin(), description.keys.end(), is_common) &&
+        std::all_of(description.values.begin(), description.values.end(), is_common)) {
+        throw list.error(
+            "a record needs a field besides its common properties; leave one out here");
+    }
+}
+
 void check_record_fits(const YamlNode& at, const std::vector<TemplateField>& fields,
                        std::size_t record_octets_max) {
     std::size_t octets = 0;
@@ -140,7 +191,7 @@ void check_record_fits(const YamlNode& at, const std::vector<TemplateField>& fie
 }
 
 TemplateDescription parse_description(const YamlNode& node, std::size_t record_octets_max) {
-    node.check_keys({"name", "id", "filter", "order", "keys", "values"});
+    node.check_keys({"name", "id", "filter", "order", "keys", "values", "common"});
     TemplateDescription description;
     description.file = node.file();
     const YamlNode name = node.at("name");
@@ -168,6 +219,7 @@ TemplateDescription parse_description(const YamlNode& node, std::size_t record_o
     std::vector<TemplateField> seen;
     description.keys = parse_fields(node, "keys", seen);
     description.values = parse_fields(node, "values", seen);
+    if (const auto common = node.find("common")) mark_common(*common, description);
     check_record_fits(name, seen, record_octets_max);
     return description;
 }
@@ -249,8 +301,8 @@ std::vector<FieldSpecifier> ordered_fields(const TemplateDescription& descriptio
     std::vector<FieldSpecifier> fields;
     const auto add = [&](const std::vector<TemplateField>& list, bool key) {
         for (const TemplateField& field : list) {
-            fields.push_back(
-                {field.element, field.wire_length(), field.reverse, key, field.list_of});
+            fields.push_back({field.element, field.wire_length(), field.reverse, key, field.list_of,
+                              field.common});
         }
     };
     add(description.keys, true);

@@ -7,6 +7,8 @@
 //         filter: "ip and not icmp"     # optional
 //         keys:   [sourceIPv4Address, destinationIPv4Address, protocolIdentifier]
 //         values: [flowStartMilliseconds, "octetDeltaCount[4]", reversePacketDeltaCount]
+//         common: [protocolIdentifier]  # optional: of the keys and values, those told once (RFC
+//         5473)
 //
 // Everything RFC 7011 and RFC 5103 say about such a template is checked here, with the place in the
 // file; whether an element can be metered, and whether a filter compiles, is for others to say.
@@ -31,6 +33,7 @@ struct TemplateField {
     int line = 0;
     int column = 0;
     const InformationElement* list_of = nullptr; ///< "basicList(ipTotalLength)"
+    bool common = false;                         ///< named in `common`
 
     /// The length on the wire.
     [[nodiscard]] std::uint16_t wire_length() const noexcept {

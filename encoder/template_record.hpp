@@ -21,6 +21,7 @@ struct FieldSpecifier {
     bool key = false;                  ///< part of the Flow Key
     /// basicList only: the element it is of, when that is known beforehand.
     const InformationElement* list_of = nullptr;
+    bool common = false; ///< told apart from the records that share its value (RFC 5473)
 
     /// The name a reader of the record sees: "packetDeltaCount", "reversePacketDeltaCount".
     [[nodiscard]] std::string name() const;

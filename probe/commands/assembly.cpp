@@ -154,7 +154,8 @@ std::unique_ptr<OptionsRecords> make_options_records(const ProbeConfig& config,
                            .domain_name = config.observation.domain_name,
                            .interfaces = {},
                            .rules = binding.rules().get(),
-                           .sampling = config.metering.sampling};
+                           .sampling = config.metering.sampling,
+                           .common = binding.common_properties()};
     for (std::size_t i = 0; i < config.observation.points.size(); ++i) {
         const std::string& port = config.observation.points[i].port;
         context.interfaces.push_back(
@@ -172,7 +173,7 @@ std::vector<std::unique_ptr<RecordSink>> open_sinks(const ProbeConfig& config,
         auto& where = collector.group == kNoGroup ? sinks : groups.at(collector.group);
         where.push_back(open_sink(collector, config.exporting, config.observation.domain_id,
                                   binding.templates(), options_records, tell_operator,
-                                  SipKey::random().k0));
+                                  SipKey::random().k0, binding.common_properties()));
     }
     for (std::size_t g = 0; g < groups.size(); ++g) {
         sinks.push_back(

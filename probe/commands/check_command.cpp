@@ -84,6 +84,28 @@ void print_template(const ipfix::TemplateRecord& record, const TemplateRequest& 
     print_alignment(record);
 }
 
+/// What goes on the wire besides the templates that were listed.
+void print_companions(const RecordBinding& binding) {
+    for (const ipfix::TemplateRecord& one :
+         binding.templates().subspan(binding.listed_templates())) {
+        fmt::print(
+            "template {} {}: for records that do not fit, every value in full length; {}{} octets "
+            "a record\n\n",
+            one.id(), one.name(), one.fixed_length() ? "" : "at least ", one.record_octets());
+    }
+    if (binding.common_properties() == nullptr) {
+        return;
+    }
+    for (const ipfix::TemplateRecord& one : binding.common_properties()->templates()) {
+        std::string names;
+        for (const ipfix::FieldSpecifier& field : one.fields().subspan(1)) {
+            names += (names.empty() ? "" : ", ") + field.name();
+        }
+        fmt::print("options template {} {}: {} by commonPropertiesId\n\n", one.id(), one.name(),
+                   names);
+    }
+}
+
 void print_memory(const RecordBinding& binding, const MeteringOptions& metering) {
     const MeteringPlan& plan = binding.metering_plan();
     const auto shares = lane_shares(plan, metering, metering.flows_max);
@@ -170,10 +192,11 @@ int check_command(const CommandLine& words) {
         config = assemble_config(words);
     }
     const RecordBinding binding = bind_templates(config);
-    for (std::size_t i = 0; i < binding.templates().size(); ++i) {
+    for (std::size_t i = 0; i < binding.listed_templates(); ++i) {
         print_template(binding.templates()[i], binding.metering_plan().requests()[i],
                        octets_max(binding, i));
     }
+    print_companions(binding);
     print_memory(binding, config.metering);
     for (const CollectorOptions& collector : config.exporting.collectors) {
         static_cast<void>(make_netflow_messages(collector.format, config.observation.domain_id,

@@ -17,7 +17,8 @@ namespace {
 
 /// Templates, with what the meter makes of them.
 bool same_templates(const RecordBinding& a, const RecordBinding& b) {
-    if (a.templates().size() != b.templates().size()) {
+    if (a.templates().size() != b.templates().size() ||
+        a.listed_templates() != b.listed_templates()) {
         return false;
     }
     for (std::size_t i = 0; i < a.templates().size(); ++i) {
@@ -32,7 +33,8 @@ bool same_templates(const RecordBinding& a, const RecordBinding& b) {
         };
         if (!std::equal(left.begin(), left.end(), right.begin(), right.end()) ||
             keys(a) != keys(b) ||
-            a.metering_plan().requests()[i].filter != b.metering_plan().requests()[i].filter) {
+            (i < a.listed_templates() &&
+             a.metering_plan().requests()[i].filter != b.metering_plan().requests()[i].filter)) {
             return false;
         }
     }
@@ -140,7 +142,8 @@ SinkChange Reloader::exchange(const ProbeConfig& wanted) {
         }
         change.places.push_back(
             {open_sink(collector, wanted.exporting, wanted.observation.domain_id,
-                       binding_.templates(), options_records_, tell_operator, SipKey::random().k0),
+                       binding_.templates(), options_records_, tell_operator, SipKey::random().k0,
+                       binding_.common_properties()),
              0});
     }
     summary_ = fmt::format("{} collectors kept, {} opened, {} closed", kept,

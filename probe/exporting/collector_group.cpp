@@ -121,6 +121,11 @@ void CollectorGroup::hand_over_where_away(TimeNs patience, TimeNs now) noexcept 
     }
 }
 
+bool CollectorGroup::wants_whole_records() const noexcept {
+    return std::any_of(collectors_.begin(), collectors_.end(),
+                       [](const auto& one) { return one->wants_whole_records(); });
+}
+
 void CollectorGroup::repeat_templates() noexcept {
     for (const auto& collector : collectors_)
         collector->repeat_templates();

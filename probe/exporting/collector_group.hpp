@@ -47,6 +47,8 @@ class CollectorGroup final : public RecordSink {
     [[nodiscard]] bool wants_flow_hash() const noexcept override {
         return options_.distribute == Distribution::flow_hash;
     }
+    /// A record may go to any of them.
+    [[nodiscard]] bool wants_whole_records() const noexcept override;
     [[nodiscard]] std::span<const std::unique_ptr<RecordSink>> members() const noexcept override {
         return collectors_;
     }

@@ -25,25 +25,31 @@ constexpr std::uint64_t export_time_of(TimeNs now) noexcept {
     return (now + kNsPerSecond - 1) / kNsPerSecond;
 }
 
+template <class Source>
+std::span<const ipfix::TemplateRecord> templates_of(const Source* source) noexcept {
+    return source == nullptr ? std::span<const ipfix::TemplateRecord>() : source->templates();
+}
+
 } // namespace
 
 CollectorSession::CollectorSession(CollectorOptions collector, const ExportOptions& options,
                                    std::uint32_t domain_id,
                                    std::span<const ipfix::TemplateRecord> templates,
                                    std::unique_ptr<Transport> transport,
-                                   OptionsSource* options_records, std::uint32_t first_sequence)
+                                   OptionsSource* options_records, std::uint32_t first_sequence,
+                                   const CommonProperties* common)
     : collector_(std::move(collector)),
       data_templates_(templates.size()),
+      common_(common),
       transport_(std::move(transport)),
       message_delay_(options.message_delay),
       retry_delay_(options.retry),
       first_sequence_(first_sequence),
       template_copies_(options.template_copies),
-      announcements_(templates,
-                     options_records != nullptr ? options_records->templates()
-                                                : std::span<const ipfix::TemplateRecord>(),
+      announcements_(templates, templates_of(common), templates_of(options_records),
                      options.template_refresh, options.template_refresh_messages),
-      options_(options_records, options.options_interval, templates.size()),
+      options_(options_records, options.options_interval,
+               templates.size() + templates_of(common).size()),
       pace_(options.udp_octets_per_ms_max),
       rate_limit_(collector_.records_per_second, collector_.bits_per_second),
       backlog_(options.queue_octets),
@@ -223,6 +229,7 @@ void CollectorSession::start_session() noexcept {
     ledger_.sessions = session_;
     sequence_ = first_sequence_;
     announcements_.start_session(transport_->reliable() ? 1 : template_copies_);
+    common_next_ = 0;
     options_.start_session(now_);
     builder_.start_session();
     sent_messages_.clear();
@@ -240,6 +247,8 @@ void CollectorSession::say_last_words(TimeNs now) noexcept {
         message_records_ = {};
         announcements_.begin_message(now, false);
         options_.begin_message();
+        common_packed_ = common_next_;
+        common_records_ = 0;
         announcements_.pack(builder_, now);
         if (announcements_.all_packed()) options_.pack(builder_, announcements_, ledger_);
         more = !announcements_.all_packed() || !options_.all_packed();
@@ -276,14 +285,34 @@ void CollectorSession::pack_message(TimeNs now) noexcept {
     message_records_ = {};
     announcements_.begin_message(now, !transport_->reliable());
     options_.begin_message();
+    common_packed_ = common_next_;
+    common_records_ = 0;
     announcements_.pack(builder_, now);
     // Where there are no templates to try a path with, records are the trial.
     if (announcements_.all_packed() && (!trying_ || !builder_.has_templates())) {
         options_.pack(builder_, announcements_, ledger_);
-        if (options_.all_packed()) pack_records(now);
+        if (options_.all_packed() && pack_common()) pack_records(now);
     }
     if (builder_.empty()) return;
     message_ = builder_.finish(sequence_ + burst_.sequence_steps());
+}
+
+// RFC 5473: the Data Record with the properties comes before any that refers to it; over UDP it
+// comes again and again, here whenever the templates do. A set that fits no message has no records
+// that do.
+bool CollectorSession::pack_common() noexcept {
+    if (common_ == nullptr || !builder_.has_templates()) return true;
+    if (announcements_.packed() > 0) common_packed_ = 0;
+    for (; common_packed_ < common_->count(); ++common_packed_) {
+        const CommonProperties::Record record = common_->record(common_packed_);
+        const std::size_t index = data_templates_ + record.template_index;
+        const auto verdict = announcements_.announced(index)
+                                 ? builder_.append_data(announcements_[index], record.octets)
+                                 : ipfix::AppendVerdict::record_too_large;
+        if (verdict == ipfix::AppendVerdict::message_full) return false;
+        if (verdict == ipfix::AppendVerdict::appended) ++common_records_;
+    }
+    return true;
 }
 
 // A record that fits no message is given up when it is the oldest, so that what the message holds
@@ -303,7 +332,8 @@ void CollectorSession::pack_records(TimeNs now) noexcept {
             message_records_.add(record.weight);
             continue;
         }
-        if (builder_.data_records() > options_.packed() || !burst_.empty()) return;
+        if (builder_.data_records() > options_.packed() + common_records_ || !burst_.empty())
+            return;
         backlog_.advance();
         backlog_.release();
         RecordTally one;

@@ -13,6 +13,8 @@
 //    send error as well.
 //  - Records of Options Templates (options_cycle.hpp) count in sequence numbers, but are no flow
 //    records: the ledger keeps them apart.
+//  - Common properties (common_properties.hpp) are told before the flow records that refer to them,
+//    all of them at the start of each transport session, and with the templates over UDP.
 //  - A message leaves when it is full, when its oldest record waited message_delay, when templates
 //    are due, or when the session is closing.
 //  - Over UDP messages are spread (send_pace.hpp); those of flow records alone that are due in one
@@ -44,6 +46,7 @@
 #include <string>
 
 #include "encoder/template_record.hpp"
+#include "probe/exporting/common_properties.hpp"
 #include "probe/exporting/export_message.hpp"
 #include "probe/exporting/export_options.hpp"
 #include "probe/exporting/message_burst.hpp"
@@ -61,11 +64,11 @@ namespace probe {
 
 class CollectorSession final : public RecordSink {
   public:
-    /// `options_records`: nullptr for none.
+    /// `options_records`, `common`: nullptr for none.
     CollectorSession(CollectorOptions collector, const ExportOptions& options,
                      std::uint32_t domain_id, std::span<const ipfix::TemplateRecord> templates,
                      std::unique_ptr<Transport> transport, OptionsSource* options_records = nullptr,
-                     std::uint32_t first_sequence = 0);
+                     std::uint32_t first_sequence = 0, const CommonProperties* common = nullptr);
 
     /// Before the first record: opens the spool that the collector's options tell of, and takes
     /// over what is in it. Throws std::runtime_error with the remedy.
@@ -87,6 +90,7 @@ class CollectorSession final : public RecordSink {
     /// Over TCP: connected. Over UDP: no error since the path was last tried and found open.
     [[nodiscard]] bool available() const noexcept override { return connected_ && !failing_; }
     [[nodiscard]] std::size_t message_octets() const noexcept override;
+    [[nodiscard]] bool wants_whole_records() const noexcept override { return common_ == nullptr; }
     void hand_over(RecordSink& other, TimeNs now) noexcept override;
 
     /// The sequence number that the next message will carry.
@@ -109,6 +113,8 @@ class CollectorSession final : public RecordSink {
     void end_session() noexcept;
     [[nodiscard]] bool message_due(TimeNs now) const noexcept;
     void pack_message(TimeNs now) noexcept;
+    /// False: the message is full, and flow records must wait for the next one.
+    [[nodiscard]] bool pack_common() noexcept;
     void pack_records(TimeNs now) noexcept;
     void send_due(TimeNs now) noexcept;
     [[nodiscard]] bool burst_ends(TimeNs now) const noexcept;
@@ -130,6 +136,7 @@ class CollectorSession final : public RecordSink {
 
     const CollectorOptions collector_;
     const std::size_t data_templates_; ///< the first of announcements_
+    const CommonProperties* const common_;
     const std::unique_ptr<Transport> transport_;
     const TimeNs message_delay_;
     const TimeNs retry_delay_;
@@ -137,6 +144,9 @@ class CollectorSession final : public RecordSink {
 
     const std::uint32_t template_copies_;
     TemplateAnnouncements announcements_;
+    std::size_t common_next_ = 0;      ///< common properties from here on are not told yet
+    std::size_t common_packed_ = 0;    ///< common_next_ once the message at hand has left
+    std::uint64_t common_records_ = 0; ///< in the message at hand
     OptionsCycle options_;
     SendPace pace_;
     RateLimit rate_limit_;

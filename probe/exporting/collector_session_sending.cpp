@@ -38,13 +38,14 @@ void CollectorSession::send_due(TimeNs now) noexcept {
 bool CollectorSession::burst_ends(TimeNs now) const noexcept {
     if (burst_.empty()) return false;
     return burst_.full(transport_->max_message_octets()) || announcements_.due() ||
-           options_.due() || announcements_.refresh_due(now, !backlog_.all_read());
+           options_.due() || (common_ != nullptr && common_next_ < common_->count()) ||
+           announcements_.refresh_due(now, !backlog_.all_read());
 }
 
 // A message that tries a path goes alone.
 bool CollectorSession::may_join_burst() const noexcept {
     return !failing_ && !trying_ && announcements_.packed() == 0 && options_.packed() == 0 &&
-           !burst_.full(message_.size());
+           common_records_ == 0 && !burst_.full(message_.size());
 }
 
 // Pace and rate limit count what is offered: what the kernel refuses of it counts again, later.
@@ -106,7 +107,8 @@ void CollectorSession::message_left(TimeNs now) noexcept {
     rate_limit_.message_left(message_records_.records, message_.size(), now);
     count_sent({message_, message_records_, builder_.sequence_step()});
     ledger_.templates_sent += announcements_.packed();
-    ledger_.options_sent += options_.packed();
+    ledger_.options_sent += options_.packed() + common_records_;
+    common_next_ = common_packed_;
     builder_.left();
     announcements_.message_left(now);
     options_.message_left();

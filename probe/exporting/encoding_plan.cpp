@@ -2,6 +2,7 @@
 #include "probe/exporting/encoding_plan.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <cstring>
 #include <utility>
 
@@ -25,12 +26,12 @@ template <class T>
     return value;
 }
 
-/// Big-endian in `width` octets. Every value fits, since RFC 7011 section 6.2 allows no other:
-/// record_binding refuses fields that a single packet could outgrow, and the meter cuts a record
-/// before its counters do. The largest number is a defence, no feature.
-std::uint8_t* put(std::uint8_t* out, std::uint64_t value, unsigned width) noexcept {
+/// Big-endian in `width` octets. A value that does not fit leaves the largest number, and `fits`
+/// says so: RFC 7011 section 6.2 allows no such field, so nobody sends it.
+std::uint8_t* put(std::uint8_t* out, std::uint64_t value, unsigned width, bool& fits) noexcept {
     if (width < 8 && (value >> (8 * width)) != 0) {
         value = (std::uint64_t{1} << (8 * width)) - 1;
+        fits = false;
     }
     for (unsigned i = width; i > 0; --i) {
         out[i - 1] = static_cast<std::uint8_t>(value);
@@ -138,10 +139,45 @@ std::uint8_t* put_text(std::uint8_t* out, std::string_view text) noexcept {
 
 } // namespace
 
+std::size_t octets_needed(const EncodingStep& step) noexcept {
+    switch (step.kind) {
+        case EncodingStepKind::number8:
+        case EncodingStepKind::vlan_priority:
+        case EncodingStepKind::high_octet:
+        case EncodingStepKind::low_octet:
+        case EncodingStepKind::dscp:
+        case EncodingStepKind::precedence:
+            return 1;
+        case EncodingStepKind::number16:
+        case EncodingStepKind::vlan_id:
+            return 2;
+        case EncodingStepKind::number32:
+        case EncodingStepKind::seconds:
+        case EncodingStepKind::duration_ms: // an unsigned32, and no record is longer than it holds
+        case EncodingStepKind::duration_us:
+            return 4;
+        case EncodingStepKind::number64:
+        case EncodingStepKind::total:
+        case EncodingStepKind::total32:
+        case EncodingStepKind::milliseconds:
+        case EncodingStepKind::microseconds:
+        case EncodingStepKind::nanoseconds:
+        case EncodingStepKind::application_number:
+            return 8;
+        case EncodingStepKind::constant:
+            return (static_cast<std::size_t>(std::bit_width(step.value)) + 7) / 8;
+        default:
+            return 0;
+    }
+}
+
 EncodingPlan::EncodingPlan(const RecordBase& base, std::vector<EncodingStep> steps,
                            std::vector<InterfaceDirection> interfaces,
-                           std::size_t record_octets_max)
-    : base_(base), steps_(std::move(steps)), interfaces_(std::move(interfaces)) {
+                           std::size_t record_octets_max, LargeNumbers large_numbers)
+    : base_(base),
+      steps_(std::move(steps)),
+      interfaces_(std::move(interfaces)),
+      large_numbers_(large_numbers) {
     std::size_t texts = 0; // as long as any can be
     for (const EncodingStep& step : steps_) {
         octets_max_ += widest(step);
@@ -167,6 +203,8 @@ RecordWeight EncodingPlan::weight(const std::uint8_t* record) const noexcept {
 std::size_t EncodingPlan::encode(const std::uint8_t* record, RecordNames& names,
                                  std::uint8_t* out) const noexcept {
     const std::uint8_t* const begin = out;
+    const std::uint32_t texts_cut = names.texts_cut;
+    bool fits = true;
     const std::size_t order = (record[base_.order] & FlowOrder::kSourceIsSecond) != 0 ? 1 : 0;
     std::size_t text_room = text_octets_max_;
     const ApplicationId label = labels_ ? label_of(record, order, names) : ApplicationId{};
@@ -220,14 +258,22 @@ std::size_t EncodingPlan::encode(const std::uint8_t* record, RecordNames& names,
                 break;
             }
             case EncodingStepKind::application_number:
-                out = put(out, names.fields.number(field_of(step)).value_or(0), step.width);
+                out = put(out, names.fields.number(field_of(step)).value_or(0), step.width, fits);
+                break;
+            case EncodingStepKind::common_id:
+                fits = fits && names.common_id != 0;
+                out = put(out, names.common_id, step.width, fits);
                 break;
             case EncodingStepKind::packet_list:
                 out += put_packet_list(step, load<PacketListBlock>(record + from), out);
                 break;
             default:
-                out = put(out, derived(step, from, record), step.width);
+                out = put(out, derived(step, from, record), step.width, fits);
         }
+    }
+    if (!fits && large_numbers_ == LargeNumbers::refused) {
+        names.texts_cut = texts_cut;
+        return 0;
     }
     return static_cast<std::size_t>(out - begin);
 }
@@ -324,6 +370,7 @@ std::uint64_t EncodingPlan::derived(const EncodingStep& step, std::uint16_t from
         case EncodingStepKind::mpls_variable:
         case EncodingStepKind::packet_list:
         case EncodingStepKind::zero:
+        case EncodingStepKind::common_id:
         case EncodingStepKind::application_number:
         case EncodingStepKind::application_text:
         case EncodingStepKind::application_octets:

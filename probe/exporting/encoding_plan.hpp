@@ -22,9 +22,9 @@
 namespace probe {
 
 enum class EncodingStepKind : std::uint8_t {
-    copy,     ///< octets in network order: addresses, ports of the key, MAC addresses
-    number8,  ///< host-order numbers of 1, 2, 4, 8 octets, written big-endian in `width` octets;
-    number16, ///< record_binding sees to it that every value fits
+    copy,    ///< octets in network order: addresses, ports of the key, MAC addresses
+    number8, ///< host-order numbers of 1, 2, 4, 8 octets, written big-endian in `width` octets
+    number16,
     number32,
     number64,
     vlan_id,       ///< 12 bits of a TCI
@@ -57,6 +57,7 @@ enum class EncodingStepKind : std::uint8_t {
     label_name,         ///< of variable length; empty when nothing is known
     label_category,
     packet_list, ///< basicList of the PacketListBlock at `from`, of element number `value`
+    common_id,   ///< commonPropertiesId (RFC 5473): RecordNames::common_id
 };
 
 struct EncodingStep {
@@ -73,6 +74,7 @@ struct RecordNames {
     PackedFields fields;
     const ApplicationRules* rules = nullptr; ///< nullptr: no labels
     bool inspected = false;                  ///< then there is no label but the one in `fields`
+    std::uint16_t common_id = 0;             ///< of the record's common properties; 0: none
     std::uint32_t texts_cut = 0;             ///< added by encode(): for want of room in the record
 };
 
@@ -96,15 +98,26 @@ struct InterfaceDirection {
     std::uint8_t direction;
 };
 
+/// Octets that the largest value of a step may need; 0: as many as it writes.
+[[nodiscard]] std::size_t octets_needed(const EncodingStep& step) noexcept;
+
 class EncodingPlan {
   public:
+    /// What becomes of a record with a number that its field cannot hold (RFC 7011 section 6.2:
+    /// none is ever cut).
+    enum class LargeNumbers : std::uint8_t {
+        none,    ///< there are none
+        refused, ///< another plan has wider fields
+    };
     /// Texts share what is left of `record_octets_max` by the other fields: what does not fit is
     /// cut between characters, the first ones have their whole length.
     EncodingPlan(const RecordBase& base, std::vector<EncodingStep> steps,
-                 std::vector<InterfaceDirection> interfaces, std::size_t record_octets_max);
+                 std::vector<InterfaceDirection> interfaces, std::size_t record_octets_max,
+                 LargeNumbers large_numbers = LargeNumbers::none);
 
     /// Writes the data record to `out`, which has room for octets_max(). Returns how many octets it
-    /// has.
+    /// has; 0: it is refused (a number does not fit, or its common properties have no id), and
+    /// `names` is as before.
     [[nodiscard]] std::size_t encode(const std::uint8_t* record, RecordNames& names,
                                      std::uint8_t* out) const noexcept;
 
@@ -121,6 +134,7 @@ class EncodingPlan {
     RecordBase base_;
     std::vector<EncodingStep> steps_;
     std::vector<InterfaceDirection> interfaces_;
+    LargeNumbers large_numbers_;
     bool labels_ = false; ///< some step needs the label
     std::size_t octets_max_ = 0;
     std::size_t text_octets_max_ = 0; ///< of all texts of a record together

@@ -103,7 +103,7 @@ std::unique_ptr<RecordSink> open_sink(const CollectorOptions& collector,
                                       const ExportOptions& options, std::uint32_t domain_id,
                                       std::span<const ipfix::TemplateRecord> templates,
                                       OptionsRecords* options_records, const LogLine& log,
-                                      std::uint64_t seed) {
+                                      std::uint64_t seed, const CommonProperties* common) {
     tell_what_is_left_out(collector, templates, log);
     if (collector.sctp.streams == SctpStreamUse::per_template) {
         const std::uint16_t streams =
@@ -117,8 +117,12 @@ std::unique_ptr<RecordSink> open_sink(const CollectorOptions& collector,
         return std::make_unique<TextSink>(collector, options, templates, terminal_columns());
     }
     if (collector.format != ExportFormat::ipfix) options_records = nullptr;
-    auto session = std::make_unique<CollectorSession>(collector, options, domain_id, templates,
-                                                      std::move(transport), options_records);
+    // An id means nothing to NetFlow, nor to the process that sends what a spool has.
+    if (collector.format != ExportFormat::ipfix || !collector.spool.directory.empty()) {
+        common = nullptr;
+    }
+    auto session = std::make_unique<CollectorSession>(
+        collector, options, domain_id, templates, std::move(transport), options_records, 0, common);
     if (!collector.spool.directory.empty()) session->open_spool(domain_id, templates, log);
     return session;
 }

@@ -15,11 +15,11 @@ namespace probe {
 
 /// Resolves names and opens files now, so that mistakes end the start: throws std::runtime_error
 /// with the remedy. A collector that is merely away is no mistake. `templates` and
-/// `options_records` (nullptr: none) must outlive the sink; `seed` spreads the reconnects of many
-/// probes.
+/// `options_records` and `common` (nullptr: none) must outlive the sink; `seed` spreads the
+/// reconnects of many probes.
 [[nodiscard]] std::unique_ptr<RecordSink> open_sink(
     const CollectorOptions& collector, const ExportOptions& options, std::uint32_t domain_id,
     std::span<const ipfix::TemplateRecord> templates, OptionsRecords* options_records,
-    const LogLine& log, std::uint64_t seed);
+    const LogLine& log, std::uint64_t seed, const CommonProperties* common = nullptr);
 
 } // namespace probe

@@ -140,6 +140,11 @@ OptionsRecords::OptionsRecords(std::span<const ipfix::TemplateRecord> data_templ
     for (const ipfix::TemplateRecord& t : data_templates) {
         next_id_ = std::max<std::uint32_t>(next_id_, t.id() + 1U);
     }
+    if (context.common != nullptr) {
+        for (const ipfix::TemplateRecord& t : context.common->templates()) {
+            next_id_ = std::max<std::uint32_t>(next_id_, t.id() + 1U);
+        }
+    }
     constexpr std::size_t kCountersMax = 64;
     const auto counters = [this](Kind kind, std::size_t template_index) {
         records_.push_back({kind, template_index, {}});

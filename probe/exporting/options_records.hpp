@@ -28,6 +28,7 @@
 
 #include "encoder/template_record.hpp"
 #include "probe/application/application_rules.hpp"
+#include "probe/exporting/common_properties.hpp"
 #include "probe/exporting/session_ledger.hpp"
 #include "probe/metering/packet_sampler.hpp"
 #include "probe/packet/packet_batch.hpp"
@@ -67,6 +68,8 @@ struct OptionsContext {
     /// What labels flows, when a template has applicationId; nullptr: no records of it.
     const ApplicationRules* rules = nullptr;
     SamplingOptions sampling{}; ///< none: no records of it
+    /// Whose templates have their ids already; nullptr: there are none.
+    const CommonProperties* common = nullptr;
 };
 
 /// Records of Options Templates for a session. Thread: the exporter's lcore.

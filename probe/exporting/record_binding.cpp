@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <iterator>
 #include <stdexcept>
 #include <utility>
 
@@ -174,10 +175,6 @@ BlockNeeds needs_of(ValueSource source, std::size_t d) {
     return needs;
 }
 
-std::uint64_t largest_in(unsigned octets) noexcept {
-    return octets >= 8 ? UINT64_MAX : (std::uint64_t{1} << (8 * octets)) - 1;
-}
-
 /// applicationId (RFC 6759): an octet of engine and a selector, with an enterprise number between
 /// them where the operator has one.
 void require_label_length(const ipfix::TemplateDescription& description,
@@ -191,11 +188,6 @@ void require_label_length(const ipfix::TemplateDescription& description,
                          field_name(field), needed, kMost, field_name(field), needed));
     }
 }
-
-/// The least octets of octetDeltaCount that hold any single packet: an IPv6 jumbogram may have
-/// 2^32.
-constexpr std::uint16_t kOctetDeltaMin = 4;
-constexpr std::uint16_t kOctetDeltaMinIpv4 = 3;
 
 /// Octets of one value of a list of packets, the largest there is included; 0: there is no such
 /// list.
@@ -217,27 +209,24 @@ std::uint8_t listed_octets(const ipfix::InformationElement* element) noexcept {
     }
 }
 
-/// Reduced-size encoding (RFC 7011 section 6.2): what the meter must promise so that no value is
-/// ever cut.
-void apply_length(const ipfix::TemplateDescription& description, const ipfix::TemplateField& field,
-                  const MeterableEntry& entry, const BindingContext& context,
-                  TemplateRequest& request) {
+/// Whether a number can be shortened (RFC 7011 section 6.2): what needs more then goes out in the
+/// template's wider companion. Not what is copied octet by octet, nor a hash, which would always
+/// need more.
+bool may_be_shortened(const ipfix::TemplateField& field, const MeterableEntry& entry, bool as_key) {
+    const bool copied = as_key && (entry.source == ValueSource::source_port ||
+                                   entry.source == ValueSource::destination_port ||
+                                   entry.source == ValueSource::icmp_type_code);
+    const bool number = entry.source != ValueSource::application ||
+                        field_info(entry.field).kind == FieldKind::number;
+    return ipfix::is_integer(field.element->type) && number && !copied &&
+           entry.source != ValueSource::flow_id;
+}
+
+void check_length(const ipfix::TemplateDescription& description, const ipfix::TemplateField& field,
+                  const MeterableEntry& entry, bool as_key, const BindingContext& context) {
     const std::uint16_t length = field.wire_length();
     const std::uint16_t full = ipfix::default_length(field.element->type);
     switch (entry.source) {
-        case ValueSource::octet_delta:
-            if (length < kOctetDeltaMinIpv4) {
-                fail(
-                    description, field,
-                    field_name(field) + "[" + std::to_string(length) +
-                        "] could not hold the octets of one packet; 3 is the least, 8 the default");
-            }
-            request.octets_max = std::min(request.octets_max, largest_in(length));
-            return;
-        case ValueSource::packet_delta:
-            request.packets_max = static_cast<std::uint32_t>(
-                std::min<std::uint64_t>(request.packets_max, largest_in(length)));
-            return;
         case ValueSource::mpls_label:
             if (length != 3 && length != ipfix::kVariableLength) {
                 fail(description, field,
@@ -268,32 +257,25 @@ void apply_length(const ipfix::TemplateDescription& description, const ipfix::Te
         default:
             break;
     }
-    if (length != full && full == ipfix::kVariableLength) {
+    if (length == full || may_be_shortened(field, entry, as_key)) {
+        return;
+    }
+    if (full == ipfix::kVariableLength) {
         fail(description, field,
              field_name(field) + " is of variable length; write it without a length");
     }
-    if (length != full) {
-        fail(description, field,
-             field_name(field) + " is not kept in " + std::to_string(length) +
-                 " octets; only octetDeltaCount and packetDeltaCount can be shortened (their "
-                 "records are cut "
-                 "before a counter outgrows its field)");
-    }
+    fail(description, field,
+         field_name(field) + " is not kept in " + std::to_string(length) +
+             " octets; write it without a length (numbers can be shortened, but for ports, ICMP "
+             "types as keys and flowId)");
 }
 
-/// What fits only where the family or the timeouts are known: such values cannot be cut later.
+/// What fits only with some timeouts, and no wider field exists for.
 void require_values_fit(const ipfix::TemplateDescription& description,
-                        const TemplateRequest& request, const BindingContext& context) {
+                        const BindingContext& context) {
     for (const ipfix::TemplateField& field : description.values) {
         const ValueSource source =
             find_meterable(field.element->enterprise, field.element->id)->source;
-        if (source == ValueSource::octet_delta && request.for_ipv6 &&
-            field.wire_length() < kOctetDeltaMin) {
-            fail(description, field,
-                 field_name(field) + "[" + std::to_string(field.wire_length()) +
-                     "] could not hold the octets of one IPv6 packet, which may be a jumbogram; 4 "
-                     "is the least, or keys of IPv4 alone");
-        }
         if (source == ValueSource::duration_microseconds &&
             context.active_timeout / kNsPerUs > UINT32_MAX) {
             fail(description, field,
@@ -322,7 +304,7 @@ TemplateRequest request_of(const ipfix::TemplateDescription& description,
                 request.application_fields.add(entry.field);
             }
         }
-        apply_length(description, field, entry, context, request);
+        check_length(description, field, entry, as_key, context);
         if (entry.family == ElementFamily::ipv4) {
             ipv4_only = &field;
         } else if (entry.family == ElementFamily::ipv6) {
@@ -355,7 +337,7 @@ TemplateRequest request_of(const ipfix::TemplateDescription& description,
     }
     request.for_ipv4 = ipv6_only == nullptr;
     request.for_ipv6 = ipv4_only == nullptr;
-    require_values_fit(description, request, context);
+    require_values_fit(description, context);
     try {
         require_symmetric_key(request);
     } catch (const std::runtime_error& error) {
@@ -620,17 +602,63 @@ class StepBuilder {
     const BindingContext& context_;
 };
 
-EncodingPlan plan_of(const ipfix::TemplateDescription& description, const StepBuilder& builder,
-                     const RecordOffsets& offsets, const BindingContext& context) {
+using Fields = std::vector<ipfix::FieldSpecifier>;
+
+/// The fields that a template has on the wire: where the first of its common properties would be,
+/// the id of all of them (RFC 5473).
+Fields fields_on_wire(const Fields& listed) {
+    Fields fields;
+    const auto is_common = [](const ipfix::FieldSpecifier& field) { return field.common; };
+    const bool key = std::any_of(listed.begin(), listed.end(),
+                                 [](const auto& field) { return field.common && field.key; });
+    for (const ipfix::FieldSpecifier& field : listed) {
+        if (!field.common) {
+            fields.push_back(field);
+        } else if (std::none_of(fields.begin(), fields.end(), is_common)) {
+            fields.push_back({ipfix::find_element("commonPropertiesId"), kCommonPropertiesIdOctets,
+                              false, key, nullptr, true});
+        }
+    }
+    return fields;
+}
+
+/// The same record with all its values, each in the length that holds any: for one that does not
+/// fit the template as it was listed.
+Fields wide_fields(const Fields& listed) {
+    Fields fields = listed;
+    for (ipfix::FieldSpecifier& field : fields) {
+        field.common = false;
+        if (ipfix::is_integer(field.element->type)) {
+            field.length = ipfix::default_length(field.element->type);
+        }
+    }
+    return fields;
+}
+
+std::vector<EncodingStep> steps_of(const Fields& fields, const StepBuilder& builder) {
     std::vector<EncodingStep> steps;
-    for (const ipfix::FieldSpecifier& field : ipfix::ordered_fields(description)) {
+    for (const ipfix::FieldSpecifier& field : fields) {
+        if (field.element->enterprise == 0 && field.element->id == ipfix::ie::commonPropertiesId) {
+            steps.push_back(
+                {.kind = Kind::common_id, .width = static_cast<std::uint8_t>(field.length)});
+            continue;
+        }
         const MeterableEntry& entry = *find_meterable(field.element->enterprise, field.element->id);
         steps.push_back(field.key ? builder.key_step(entry, field.length)
                         : entry.source == ValueSource::packet_list
                             ? builder.list_step(*field.list_of)
                             : builder.value_step(entry, field.reverse ? 1 : 0, field.length));
     }
-    return {offsets.base, std::move(steps), context.interfaces, context.record_octets_max};
+    return steps;
+}
+
+/// Whether some number may need more octets than its field has.
+bool may_be_too_short(const Fields& fields, const std::vector<EncodingStep>& steps) {
+    for (std::size_t i = 0; i < steps.size(); ++i) {
+        const std::size_t full = ipfix::default_length(fields[i].element->type);
+        if (std::min(octets_needed(steps[i]), full) > steps[i].width) return true;
+    }
+    return false;
 }
 
 } // namespace
@@ -643,7 +671,8 @@ RecordBinding::RecordBinding(const std::vector<ipfix::TemplateDescription>& desc
     std::vector<TemplateRequest> requests;
     for (const ipfix::TemplateDescription& description : numbered) {
         requests.push_back(request_of(description, context));
-        templates_.push_back(ipfix::make_template_record(description));
+        templates_.emplace_back(description.id, description.name,
+                                fields_on_wire(ipfix::ordered_fields(description)));
     }
     try {
         plan_ = std::make_unique<MeteringPlan>(std::move(requests));
@@ -651,17 +680,107 @@ RecordBinding::RecordBinding(const std::vector<ipfix::TemplateDescription>& desc
         const ipfix::TemplateDescription& last = numbered.back();
         throw ipfix::ConfigError(last.file, last.line, last.column, error.what());
     }
+    wide_index_.assign(numbered.size(), kNone);
+    common_index_.assign(numbered.size(), kNone);
     for (const IpFamily family : {IpFamily::ipv4, IpFamily::ipv6}) {
         const auto f = static_cast<std::size_t>(family);
         const LanePlan& lane = plan_->lane(family);
         const RecordOffsets offsets = offsets_of(family, lane.wide());
-        const StepBuilder builder(family, offsets, lane.layout(), context);
         template_number_offset_[f] = offsets.vlan;
         for (const LaneTemplate& t : lane.templates()) {
-            plans_[f].push_back(plan_of(numbered[t.request], builder, offsets, context));
-            record_octets_max_ = std::max(record_octets_max_, plans_[f].back().octets_max());
+            add_plans(numbered[t.request], t.request, family, context);
         }
     }
+}
+
+std::uint16_t RecordBinding::free_id() const {
+    std::uint32_t id = ipfix::kFirstDataSetId;
+    const auto taken = [&](const ipfix::TemplateRecord& one) { return one.id() == id; };
+    const std::span<const ipfix::TemplateRecord> common =
+        common_ == nullptr ? std::span<const ipfix::TemplateRecord>() : common_->templates();
+    while (std::any_of(templates_.begin(), templates_.end(), taken) ||
+           std::any_of(common.begin(), common.end(), taken)) {
+        ++id;
+    }
+    if (id > UINT16_MAX) throw std::runtime_error("no template id is left; use fewer templates");
+    return static_cast<std::uint16_t>(id);
+}
+
+/// The plans of one template for the records of one family, and what they need besides: once for
+/// both families.
+void RecordBinding::add_plans(const ipfix::TemplateDescription& description, std::size_t request,
+                              IpFamily family, const BindingContext& context) {
+    const auto f = static_cast<std::size_t>(family);
+    const LanePlan& lane = plan_->lane(family);
+    const RecordOffsets offsets = offsets_of(family, lane.wide());
+    const StepBuilder builder(family, offsets, lane.layout(), context);
+    const Fields listed = ipfix::ordered_fields(description);
+    const auto plan_of = [&](const Fields& fields, EncodingPlan::LargeNumbers large) {
+        EncodingPlan plan(offsets.base, steps_of(fields, builder), context.interfaces,
+                          context.record_octets_max, large);
+        record_octets_max_ = std::max(record_octets_max_, plan.octets_max());
+        return plan;
+    };
+    Fields common;
+    std::copy_if(listed.begin(), listed.end(), std::back_inserter(common),
+                 [](const ipfix::FieldSpecifier& field) { return field.common; });
+    const Fields on_wire = fields_on_wire(listed);
+    const bool may_be_refused =
+        !common.empty() || may_be_too_short(on_wire, steps_of(on_wire, builder));
+    Plans plans{.listed = plan_of(on_wire, may_be_refused ? EncodingPlan::LargeNumbers::refused
+                                                          : EncodingPlan::LargeNumbers::none)};
+    if (may_be_refused) {
+        const Fields wide = wide_fields(listed);
+        plans.wide =
+            std::make_unique<EncodingPlan>(plan_of(wide, EncodingPlan::LargeNumbers::none));
+        if (wide_index_[request] == kNone) {
+            wide_index_[request] = templates_.size();
+            templates_.emplace_back(free_id(), description.name + ".wide", wide);
+        }
+    }
+    if (!common.empty()) {
+        Fields fields = common;
+        // A shortened common property that does not fit is no reason for other records to be whole.
+        plans.common =
+            std::make_unique<EncodingPlan>(plan_of(fields, EncodingPlan::LargeNumbers::refused));
+        if (common_index_[request] == kNone) {
+            fields.insert(fields.begin(),
+                          {ipfix::find_element("commonPropertiesId"), kCommonPropertiesIdOctets,
+                           false, false, nullptr, false});
+            if (common_ == nullptr) common_ = std::make_unique<CommonProperties>(SipKey::random());
+            common_index_[request] = common_->add_template(
+                {free_id(), description.name + ".common", std::move(fields), 1});
+        }
+        plans.common_template = common_index_[request];
+    }
+    plans.wide_index = wide_index_[request];
+    plans_[f].push_back(std::move(plans));
+}
+
+EncodedRecord RecordBinding::encode(IpFamily family, unsigned template_number,
+                                    const std::uint8_t* record, RecordNames& names,
+                                    WholeRecords whole, std::uint8_t* out) const noexcept {
+    const Plans& plans = plans_[static_cast<std::size_t>(family)][template_number];
+    EncodedForm form = EncodedForm::wide;
+    if (plans.common != nullptr) {
+        names.common_id = 0;
+        if (whole == WholeRecords::no) {
+            const std::uint32_t texts_cut = names.texts_cut;
+            const std::size_t octets = plans.common->encode(record, names, out);
+            names.texts_cut = texts_cut; // it is told once
+            if (octets != 0) names.common_id = common_->id_of(plans.common_template, {out, octets});
+            if (octets != 0 && names.common_id == 0) form = EncodedForm::whole;
+        } else {
+            form = EncodedForm::whole;
+        }
+    }
+    if (form == EncodedForm::wide) {
+        const std::size_t octets = plans.listed.encode(record, names, out);
+        if (octets != 0) {
+            return {template_index(family, template_number), {out, octets}, EncodedForm::listed};
+        }
+    }
+    return {plans.wide_index, {out, plans.wide->encode(record, names, out)}, form};
 }
 
 } // namespace probe

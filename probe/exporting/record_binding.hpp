@@ -11,6 +11,7 @@
 
 #include "encoder/template_description.hpp"
 #include "encoder/template_record.hpp"
+#include "probe/exporting/common_properties.hpp"
 #include "probe/exporting/encoding_plan.hpp"
 #include "probe/metering/metering_plan.hpp"
 
@@ -30,7 +31,26 @@ struct BindingContext {
     TimeNs active_timeout = 60 * kNsPerSecond; ///< no record is longer
 };
 
+/// Whether a receiver wants every value in the record itself: it cannot tell common properties.
+enum class WholeRecords : std::uint8_t { no, yes };
+
+/// What a record became.
+enum class EncodedForm : std::uint8_t {
+    listed, ///< the template as it was written
+    wide,   ///< a number needs more octets than its field there
+    whole,  ///< its common properties have no id (the table is full), or nobody wants one
+};
+struct EncodedRecord {
+    std::size_t template_index = 0; ///< in templates()
+    Bytes octets;
+    EncodedForm form = EncodedForm::listed;
+};
+
 /// The templates of a configuration, bound to the meter.
+///
+/// A template with shortened numbers or with common properties has a wider companion, NAME.wide,
+/// with all values in their full length: records that do not fit the one go out by the other, so
+/// that none is truncated (RFC 7011 section 6.2).
 class RecordBinding {
   public:
     /// Throws ipfix::ConfigError (file, line, column) for an element that cannot be metered, or not
@@ -38,16 +58,28 @@ class RecordBinding {
     RecordBinding(const std::vector<ipfix::TemplateDescription>& descriptions,
                   const BindingContext& context);
 
-    /// In the order of the descriptions; ids assigned from 256 where the YAML has none.
+    /// In the order of the descriptions, then the wider companions; ids assigned from 256 where the
+    /// YAML has none.
     [[nodiscard]] std::span<const ipfix::TemplateRecord> templates() const noexcept {
         return templates_;
     }
     [[nodiscard]] const MeteringPlan& metering_plan() const noexcept { return *plan_; }
 
-    /// The plan for a record of this family, by the template number in its key.
+    /// How many of templates() are those of the descriptions.
+    [[nodiscard]] std::size_t listed_templates() const noexcept { return wide_index_.size(); }
+    /// The plan for a record of this family as its template is listed, by the number in its key.
     [[nodiscard]] const EncodingPlan& encoding_plan(IpFamily family,
                                                     unsigned template_number) const noexcept {
-        return plans_[static_cast<std::size_t>(family)][template_number];
+        return plans_[static_cast<std::size_t>(family)][template_number].listed;
+    }
+    /// Writes the data record to `out`, which has room for record_octets_max(). By one thread at a
+    /// time: new common properties get their ids here.
+    [[nodiscard]] EncodedRecord encode(IpFamily family, unsigned template_number,
+                                       const std::uint8_t* record, RecordNames& names,
+                                       WholeRecords whole, std::uint8_t* out) const noexcept;
+    /// What sessions tell besides; nullptr: no template has common properties.
+    [[nodiscard]] const CommonProperties* common_properties() const noexcept {
+        return common_.get();
     }
     /// Its template's place in templates().
     [[nodiscard]] std::size_t template_index(IpFamily family,
@@ -69,10 +101,26 @@ class RecordBinding {
     [[nodiscard]] std::size_t record_octets_max() const noexcept { return record_octets_max_; }
 
   private:
+    struct Plans {
+        EncodingPlan listed;
+        std::unique_ptr<EncodingPlan> common{}; ///< of the common properties alone
+        std::unique_ptr<EncodingPlan> wide{};
+        std::size_t common_template = 0; ///< in common_'s templates
+        std::size_t wide_index = kNone;  ///< in templates_
+    };
+    static constexpr std::size_t kNone = SIZE_MAX;
+
+    void add_plans(const ipfix::TemplateDescription& description, std::size_t request,
+                   IpFamily family, const BindingContext& context);
+    [[nodiscard]] std::uint16_t free_id() const;
+
     std::shared_ptr<const ApplicationRules> rules_;
     std::vector<ipfix::TemplateRecord> templates_;
     std::unique_ptr<MeteringPlan> plan_;
-    std::array<std::vector<EncodingPlan>, 2> plans_;
+    std::array<std::vector<Plans>, 2> plans_;
+    std::vector<std::size_t> wide_index_;      ///< by request; kNone: it has no companion
+    std::vector<std::size_t> common_index_;    ///< by request, in common_'s templates
+    std::unique_ptr<CommonProperties> common_; ///< encode() adds to it
     std::array<std::size_t, 2> template_number_offset_{};
     std::size_t record_octets_max_ = 0;
 };

@@ -58,6 +58,10 @@ class RecordSink {
     /// the operator's patience (a collector may be away for good); live metering never looks.
     [[nodiscard]] virtual bool backlogged() const noexcept = 0;
 
+    /// It wants every value in the record itself, since it cannot tell common properties (RFC 5473)
+    /// apart from the records.
+    [[nodiscard]] virtual bool wants_whole_records() const noexcept { return true; }
+
     /// The collector as the operator wrote it.
     [[nodiscard]] virtual const std::string& name() const noexcept = 0;
 

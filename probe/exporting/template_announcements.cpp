@@ -7,13 +7,14 @@ namespace probe {
 
 TemplateAnnouncements::TemplateAnnouncements(
     std::span<const ipfix::TemplateRecord> data_templates,
+    std::span<const ipfix::TemplateRecord> common_templates,
     std::span<const ipfix::TemplateRecord> options_templates, TimeNs refresh_interval,
     std::uint32_t refresh_messages)
     : refresh_interval_(refresh_interval), refresh_messages_(refresh_messages) {
-    for (const ipfix::TemplateRecord& t : data_templates)
-        templates_.push_back(&t);
-    for (const ipfix::TemplateRecord& t : options_templates)
-        templates_.push_back(&t);
+    for (const auto& some : {data_templates, common_templates, options_templates}) {
+        for (const ipfix::TemplateRecord& t : some)
+            templates_.push_back(&t);
+    }
     announced_.assign(templates_.size(), false);
 }
 

@@ -23,8 +23,9 @@ namespace probe {
 class TemplateAnnouncements {
   public:
     /// `refresh_messages`: 0 for by time only. The index of a template is its place in
-    /// `data_templates`; those of `options_templates` follow.
+    /// `data_templates`; those of common properties and of options records follow.
     TemplateAnnouncements(std::span<const ipfix::TemplateRecord> data_templates,
+                          std::span<const ipfix::TemplateRecord> common_templates,
                           std::span<const ipfix::TemplateRecord> options_templates,
                           TimeNs refresh_interval, std::uint32_t refresh_messages);
 

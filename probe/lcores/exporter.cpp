@@ -13,10 +13,10 @@ Exporter::Exporter(const RecordBinding& binding, const std::vector<Worker*>& wor
                    std::vector<std::unique_ptr<RecordSink>> sinks)
     : binding_(binding),
       sinks_(std::move(sinks)),
-      hash_flows_(std::any_of(sinks_.begin(), sinks_.end(),
-                              [](const auto& sink) { return sink->wants_flow_hash(); })),
       absent_(sinks_.size()),
-      scratch_(binding.record_octets_max()) {
+      scratch_(binding.record_octets_max()),
+      whole_scratch_(binding.record_octets_max()) {
+    look_at_sinks();
     for (const Worker* worker : workers) {
         for (const IpFamily family : {IpFamily::ipv4, IpFamily::ipv6}) {
             if (FlowLane* lane = worker->lane(family); lane != nullptr) {
@@ -77,8 +77,17 @@ void Exporter::exchange_sinks(SinkChange& change, TimeNs now) {
     }
     sinks_ = std::move(sinks);
     absent_ = std::move(absent);
+    look_at_sinks();
+}
+
+void Exporter::look_at_sinks() {
     hash_flows_ = std::any_of(sinks_.begin(), sinks_.end(),
                               [](const auto& sink) { return sink->wants_flow_hash(); });
+    wants_whole_.assign(sinks_.size(), false);
+    if (binding_.common_properties() == nullptr) return;
+    for (std::size_t i = 0; i < sinks_.size(); ++i)
+        wants_whole_[i] = sinks_[i]->wants_whole_records();
+    whole_ = std::find(wants_whole_.begin(), wants_whole_.end(), true) != wants_whole_.end();
 }
 
 void Exporter::step_leaving(TimeNs now) noexcept {
@@ -102,6 +111,8 @@ void Exporter::step_leaving(TimeNs now) noexcept {
 void Exporter::add_to(LedgerSnapshot& snapshot) const {
     snapshot.encoded = encoded_;
     snapshot.texts_cut_for_record = texts_cut_;
+    snapshot.wide_records = wide_records_;
+    snapshot.records_without_common = without_common_;
     for (std::size_t i = 0; i < sinks_.size(); ++i) {
         snapshot.sinks.push_back(SinkSum::of(*sinks_[i]));
         snapshot.sinks.back().absent = absent_[i];
@@ -143,20 +154,27 @@ void Exporter::export_record(const std::uint8_t* record, const Source& source,
     std::memcpy(&vlan_and_template, record + binding_.template_number_offset(family),
                 sizeof vlan_and_template);
     const unsigned number = vlan_and_template >> kTemplateShift;
-    const EncodingPlan& plan = binding_.encoding_plan(family, number);
     RecordNames names = take_names(record, source);
-    const std::size_t octets = plan.encode(record, names, scratch_.data());
+    const EncodedRecord encoded =
+        binding_.encode(family, number, record, names, WholeRecords::no, scratch_.data());
     texts_cut_ += names.texts_cut;
-    const RecordWeight weight = plan.weight(record);
+    wide_records_ += encoded.form == EncodedForm::wide ? 1 : 0;
+    without_common_ += encoded.form == EncodedForm::whole ? 1 : 0;
+    const RecordWeight weight = binding_.encoding_plan(family, number).weight(record);
     encoded_.add(weight);
-    const std::size_t template_index = binding_.template_index(family, number);
-    const DataRecord data_record{.template_index = template_index,
-                                 .octets = {scratch_.data(), octets},
+    const DataRecord data_record{.template_index = encoded.template_index,
+                                 .octets = encoded.octets,
                                  .weight = weight,
                                  .flow_hash = hash_flows_ ? flow_hash(family, record) : 0};
-    for (const auto& sink : sinks_) {
-        sink->append(data_record, now);
+    DataRecord whole_record = data_record;
+    if (whole_ && encoded.form == EncodedForm::listed) {
+        const EncodedRecord whole = binding_.encode(family, number, record, names,
+                                                    WholeRecords::yes, whole_scratch_.data());
+        whole_record.template_index = whole.template_index;
+        whole_record.octets = whole.octets;
     }
+    for (std::size_t i = 0; i < sinks_.size(); ++i)
+        sinks_[i]->append(wants_whole_[i] ? whole_record : data_record, now);
 }
 
 void Exporter::repeat_templates() noexcept {

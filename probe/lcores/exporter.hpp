@@ -59,6 +59,8 @@ class Exporter {
     }
     /// Records taken from the queues; each was offered to every sink.
     [[nodiscard]] const RecordTally& encoded() const noexcept { return encoded_; }
+    /// Records that went out by a template's wider companion, as EncodedForm has it.
+    [[nodiscard]] std::uint64_t wide_records() const noexcept { return wide_records_; }
     /// Texts that did not fit their record.
     [[nodiscard]] std::uint64_t texts_cut() const noexcept { return texts_cut_; }
     /// `encoded`, and every collector there was.
@@ -81,18 +83,24 @@ class Exporter {
     void step_leaving(TimeNs now) noexcept;
 
     void export_record(const std::uint8_t* record, const Source& source, TimeNs now) noexcept;
+    void look_at_sinks();
     [[nodiscard]] RecordNames take_names(const std::uint8_t* record, const Source& source) noexcept;
 
     const RecordBinding& binding_;
     std::vector<Source> sources_;
     std::vector<std::unique_ptr<RecordSink>> sinks_;
-    bool hash_flows_;                 ///< some sink wants DataRecord::flow_hash
+    bool hash_flows_ = false;         ///< some sink wants DataRecord::flow_hash
+    bool whole_ = false;              ///< some sink wants records whole, and some record is not
+    std::vector<bool> wants_whole_;   ///< by sink
     std::vector<RecordTally> absent_; ///< by sink: encoded before it came
     std::vector<Leaving> leaving_;
     std::vector<std::uint8_t> scratch_;
+    std::vector<std::uint8_t> whole_scratch_;
     std::array<std::uint8_t, kPackedOctetsMax> names_;
     RecordTally encoded_;
     std::uint64_t texts_cut_ = 0;
+    std::uint64_t wide_records_ = 0;
+    std::uint64_t without_common_ = 0; ///< the table of common properties is full
 };
 
 } // namespace probe

@@ -243,7 +243,7 @@ class FlowLaneOf final : public FlowLane {
             Record& record = table_.record(slot);
             const std::size_t direction =
                 packet_direction(record, reversed_[i], lane_template.biflow);
-            if (!follows_on(record, lane_template, packet, headers, direction)) [[unlikely]] {
+            if (!follows_on(record, packet, direction)) [[unlikely]] {
                 account_with_care(i, packet, headers, lane_template);
                 continue;
             }
@@ -410,16 +410,14 @@ class FlowLaneOf final : public FlowLane {
     }
 
     /// A packet that neither ends nor cuts its flow's record and only moves its end: no earlier
-    /// than the last one, within both timeouts, and with room in the counters.
-    [[nodiscard]] bool follows_on(const Record& record, const LaneTemplate& lane_template,
-                                  const PacketView& packet, const PacketHeaders& headers,
+    /// than the last one, within both timeouts, and with room in the counter.
+    [[nodiscard]] bool follows_on(const Record& record, const PacketView& packet,
                                   std::size_t direction) const noexcept {
         return packet.time_ns >= record.first_ns && packet.time_ns >= record.last_ns &&
                packet.time_ns - record.first_ns < timeouts_.active &&
                packet.time_ns - record.last_ns < timeouts_.idle &&
                (record.state & (FlowState::kLive | FlowState::kEnded)) == FlowState::kLive &&
-               record.packets[direction] < lane_template.packets_max &&
-               record.octets[direction] <= lane_template.octets_max - headers.ip_octets;
+               record.packets[direction] < kRecordPacketsMax;
     }
 
     /// Before a packet is added: reports what is due, so that no record is longer than the active
@@ -430,10 +428,8 @@ class FlowLaneOf final : public FlowLane {
                                                     packet.time_ns, timeouts_);
         if (reason == FlowEndReason::none) {
             const std::size_t d = packet_direction(record, reversed, lane_template.biflow);
-            const bool counter_full =
-                record.packets[d] >= lane_template.packets_max ||
-                record.octets[d] > lane_template.octets_max - headers.ip_octets;
-            if (counter_full || stretches_too_far(record, packet.time_ns)) {
+            if (record.packets[d] == kRecordPacketsMax ||
+                stretches_too_far(record, packet.time_ns)) {
                 hand_over(record, FlowEndReason::active_timeout);
                 restart_deltas(record, layout_);
             }

@@ -47,6 +47,9 @@ enum class ApplicationStage : std::uint8_t {
     settled,    ///< `handle` is its result's, kNoResult without one
 };
 
+/// A record with so many packets of a direction is cut, like at the active timeout.
+inline constexpr std::uint32_t kRecordPacketsMax = UINT32_MAX;
+
 /// No packet since the last record of this flow.
 inline constexpr TimeNs kNoPacketYet = UINT64_MAX;
 
@@ -57,7 +60,7 @@ struct alignas(8) FlowRecord {
         first_ns;   // worker: rw, housekeeping: ro. Earliest packet of this record, or kNoPacketYet
     TimeNs last_ns; // worker: rw, housekeeping: ro. Latest packet of the flow
     std::array<std::uint64_t, kDirections> octets;
-    std::array<std::uint32_t, kDirections> packets; ///< the record is cut before these wrap
+    std::array<std::uint32_t, kDirections> packets; ///< at most kRecordPacketsMax
     std::array<std::uint16_t, kDirections> tcp_control_bits;
     std::uint8_t state; // worker: rw, housekeeping: ro. Bits of FlowState
     std::uint8_t order;

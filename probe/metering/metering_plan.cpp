@@ -118,8 +118,6 @@ LanePlan::LanePlan(IpFamily family, const std::vector<TemplateRequest>& requests
                               .biflow = request.biflow,
                               .application = request.needs.application,
                               .tcp_end = is_connection(request.keys),
-                              .octets_max = request.octets_max,
-                              .packets_max = request.packets_max,
                               .filter = &filters[i]});
         needs |= request.needs;
         wide_ = wide_ || request.keys.wide();

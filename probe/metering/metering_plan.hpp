@@ -58,8 +58,6 @@ struct TemplateRequest {
     bool for_ipv6 = true;
     bool biflow = false;
     BlockNeeds needs;
-    std::uint64_t octets_max = UINT64_MAX; ///< largest delta that the template's encoding holds
-    std::uint32_t packets_max = UINT32_MAX;
     FieldMask application_fields; ///< empty unless needs.application
 };
 
@@ -75,8 +73,6 @@ struct LaneTemplate {
     bool biflow = false;
     bool application = false; ///< its flows come under inspection
     bool tcp_end = false;     ///< its flows are single connections, so FIN and RST mean something
-    std::uint64_t octets_max = UINT64_MAX;
-    std::uint32_t packets_max = UINT32_MAX;
     const PacketFilter* filter = nullptr;
 };
 

@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <cctype>
 #include <string>
 
 namespace probe {
@@ -295,6 +296,11 @@ void write_records(Table& table, const LedgerSnapshot& s) {
     if (s.records_lost_queue_full.records != 0) {
         table.line("lost: record queue full", s.records_lost_queue_full);
     }
+    const auto note = [&](std::uint64_t records, const char* what) {
+        if (records != 0) table.text(fmt::format("  ({} of them {})", records, what));
+    };
+    note(s.wide_records, "had a number that needed the wider template");
+    note(s.records_without_common, "went out whole: the table of common properties is full");
     for (const SinkSum& sink : s.sinks) {
         write_sink(table, sink, "to ");
         for (const SinkSum& member : sink.members) {
@@ -358,12 +364,25 @@ std::string json_map(const Names& names, const Values& values, std::size_t from)
     return out + "}";
 }
 
+/// "flows_taken" as JSON's other names are: "flowsTaken".
+std::string camel(std::string_view name) {
+    std::string out;
+    for (std::size_t i = 0; i < name.size(); ++i) {
+        if (name[i] == '_' && i + 1 < name.size()) {
+            out += static_cast<char>(std::toupper(static_cast<unsigned char>(name[++i])));
+        } else {
+            out += name[i];
+        }
+    }
+    return out;
+}
+
 std::string application_json(const LedgerSnapshot& s) {
     std::string out = "{";
     for (std::size_t c = 0; c < kApplicationCounts; ++c) {
-        out += fmt::format("\"{}\":{},", kApplicationCountNames[c], s.application[c]);
+        out += fmt::format("\"{}\":{},", camel(kApplicationCountNames[c]), s.application[c]);
     }
-    return out + fmt::format("\"texts_cut_for_record\":{}}}", s.texts_cut_for_record);
+    return out + fmt::format("\"textsCutForRecord\":{}}}", s.texts_cut_for_record);
 }
 
 template <class Items, class Write>
@@ -421,13 +440,14 @@ std::string LedgerSnapshot::to_json() const {
         R"({{"received":{},"metered":{},"meteredIpOctets":{},"refused":{},"laterFragments":{},)"
         R"("transportCut":{},"extensionChainCut":{},"flowsMade":{},"flowsLeftOut":{},)"
         R"("leftOutLookups":{},"liveFlows":{},"application":{},"recordsMade":{},)"
-        R"("recordsMadeTotal":{},"recordsLostQueueFull":{},"encoded":{},"collectors":{},)"
+        R"("recordsMadeTotal":{},"recordsLostQueueFull":{},"wideRecords":{},)"
+        R"("recordsWithoutCommon":{},"encoded":{},"collectors":{},)"
         R"("ports":{},"roles":{}{}}})",
         json(received), json(metered), metered_ip_octets, verdicts, later_fragments, transport_cut,
         extension_chain_cut, flows_made, flows_left_out, left_out_lookups,
         json(RecordTally{live.flows, live.packets, live.octets}), application_json(*this),
         json_map(kFlowEndReasonNames, records_made, 1), json(records_made_total()),
-        json(records_lost_queue_full), json(encoded),
+        json(records_lost_queue_full), wide_records, records_without_common, json(encoded),
         json_list(sinks, [](const SinkSum& sink) { return json(sink); }), port_list, role_list,
         settled ? fmt::format(R"(,"ledgerCloses":{})", proof().empty()) : std::string());
 }

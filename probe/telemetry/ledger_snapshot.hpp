@@ -73,9 +73,11 @@ struct LedgerSnapshot {
     std::uint64_t transport_cut = 0;
     std::uint64_t extension_chain_cut = 0;
     std::array<std::uint64_t, kApplicationCounts> application{};
-    std::uint64_t texts_cut_for_record = 0; ///< by the exporter: the others had filled the record
-    std::uint64_t flows_left_out = 0;       ///< live flows that found their index bucket full
-    std::uint64_t left_out_lookups = 0;     ///< packets that asked for such flows
+    std::uint64_t texts_cut_for_record = 0;   ///< by the exporter: the others had filled the record
+    std::uint64_t flows_left_out = 0;         ///< live flows that found their index bucket full
+    std::uint64_t left_out_lookups = 0;       ///< packets that asked for such flows
+    std::uint64_t wide_records = 0;           ///< had a number that its listed field cannot hold
+    std::uint64_t records_without_common = 0; ///< the table of common properties was full
     RecordTally encoded;
     std::vector<SinkSum> sinks;
     std::vector<PortSum> ports;

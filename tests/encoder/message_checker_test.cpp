@@ -291,6 +291,14 @@ std::vector<Planted> templates() {
              s.send(Message(0).set(2, kOctetCount));
              s.send(Message(0, kTime - 1).set(256, kOne));
          }},
+        {Rule::common_properties, kStream, 2, 22, // of two records, the second one's
+         [](Session& s) {
+             s.send(Message(0)
+                        .set(2, described(256, {{137, 2}}))
+                        .set(3, described(257, {{137, 2}, {4, 1}}, 1))
+                        .set(257, {0, 1, 6}));
+             s.send(Message(1).set(256, {0, 1, 0, 2}));
+         }},
         {Rule::flow_keys_template, kStream, 1, 38,
          [](Session& s) {
              s.send(Message(0)

@@ -166,7 +166,7 @@ TEST_CASE("every wrong description is told with place and remedy",
          "templates"},
         {"unknown key of a template", "templates:\n  - {name: t, key: [ipTTL]}\n",
          "t.yaml:2:15: unknown key 'key'; did you mean 'keys'? The keys here are: name, id, "
-         "filter, order, keys, values"},
+         "filter, order, keys, values, common"},
         {"templates is no list", "templates: default\n",
          "t.yaml:1:12: templates: expected a list, found a single value"},
         {"templates is empty", "templates: []\n",
@@ -230,6 +230,16 @@ TEST_CASE("every wrong description is told with place and remedy",
         {"reverse key", with("[reverseSourceIPv4Address]", kEnd),
          "t.yaml:3:12: templates[1].keys[1]: 'reverseSourceIPv4Address' cannot be a key: reverse "
          "elements are values of a Biflow; move it to 'values' or use 'sourceIPv4Address'"},
+        {"common that is not listed",
+         with(kGood, "[packetDeltaCount]\n    common: [ingressInterface]"),
+         "t.yaml:5:14: templates[1].common[1]: 'ingressInterface' is not among the keys and values "
+         "of this template; list it "
+         "there, with its length if it has one, and name it here"},
+        {"common that changes with every record",
+         with(kGood, "[packetDeltaCount]\n    common: [packetDeltaCount]"),
+         "t.yaml:5:14: templates[1].common[1]: 'packetDeltaCount' differs from record to record, "
+         "so nothing is gained by telling "
+         "it once; leave it out here"},
         {"length too large", with(kGood, "[\"octetDeltaCount[9]\"]"),
          "t.yaml:4:14: templates[1].values[1]: '[9]' is no length for octetDeltaCount: unsigned64 "
          "takes 1 to 8 octets"},

@@ -155,7 +155,7 @@ def test_labels_say_what_a_flow_is_and_by_what(parshall):
         labels = {(record['applicationName'], record['applicationId'][:4]) for record in run.records()
                   if port in (record.get('sourceTransportPort'), record.get('destinationTransportPort'))}
         assert (name, '0x06') in labels, (capture, labels)  # USER-Defined: a rule; 0x03 would be a mere port
-        assert seven['labelled_by_parser'] + seven['labelled_by_host'] + seven['labelled_by_pattern'] > 0, seven
+        assert seven['labelledByParser'] + seven['labelledByHost'] + seven['labelledByPattern'] > 0, seven
 
 
 def test_an_output_that_cannot_be_written_is_exit_1(parshall, scratch):

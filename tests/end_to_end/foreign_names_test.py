@@ -40,7 +40,7 @@ def named(parshall, capture, *words) -> dict:
     """Records by their two ends, in either order."""
     run = read(parshall, capture, '-t', templates(), '-o', 'json', *(words or LONG_TIMEOUTS))
     seven = run.ledger()['application']
-    assert not seven['flows_refused'] and not seven['results_refused'], seven
+    assert not seven['flowsRefused'] and not seven['resultsRefused'], seven
     ends = defaultdict(list)
     for record in run.records():
         a = harness.source(record), record['sourceTransportPort']

@@ -9,7 +9,7 @@ import ledger
 import messages
 from collectors import DatagramSink, FixbufListener, Nfacctd, Nfcapd, StreamSink, Tshark, write_pcap
 from dev_mix_test import milliseconds
-from harness import CAPTURES, differences, read, tool
+from harness import CAPTURES, Run, differences, read, tool
 
 TEMPLATE_SETS = ('default', 'application', 'uniflow', 'minimal', 'wide')
 OFFICE = CAPTURES / 'office.pcap'
@@ -72,6 +72,42 @@ def test_tshark_has_nothing_to_complain_about(parshall, scratch):
                 wanted = Counter(record['octetDeltaCount'] for record in records)
                 wanted.update(record['reverseOctetDeltaCount'] for record in records if 'reverseOctetDeltaCount' in record)
                 assert found == wanted, f'{judged.path}: {sum(found.values())} octet counts, {sum(wanted.values())} expected'
+
+
+COMMON = '''templates:
+  - name: common
+    keys: [sourceIPv4Address, destinationIPv4Address, protocolIdentifier, sourceTransportPort, destinationTransportPort]
+    values: [packetDeltaCount, "octetDeltaCount[1]", flowStartMilliseconds, flowEndMilliseconds, ingressInterface,
+             ipClassOfService, flowEndReason, ipVersion, observationDomainId]
+    common: [protocolIdentifier, ingressInterface, ipClassOfService, flowEndReason, ipVersion, observationDomainId]
+'''
+
+
+def test_common_properties_and_wider_templates_pass_the_judges_and_give_every_record_back(parshall, scratch):
+    """RFC 5473, and RFC 7011 section 6.2: what is told apart or in wider fields is what JSON has whole."""
+    (scratch / 'common.yaml').write_text(COMMON, 'utf-8')
+    (scratch / 'plain.yaml').write_text(COMMON[:COMMON.index('    common:')], 'utf-8')
+    udp, file, plain = DatagramSink(), scratch / 'common.ipfix', scratch / 'plain.ipfix'
+    run = read(parshall, traffic(), '-t', scratch / 'common.yaml', '-o', f'udp://127.0.0.1:{udp.port}', '-o', file, '-o', 'json')
+    closed = ledger.check_nothing_lost(run.stderr)
+    whole = Counter(tuple(sorted(record.items())) for record in run.records())
+    assert closed['wideRecords'] == sum(count for record, count in whole.items() if dict(record)['octetDeltaCount'] > 255)
+    assert closed['wideRecords'] > 0 and closed['recordsWithoutCommon'] == 0, closed
+    shown = Run(parshall, 'show', '--json', file).records()
+    told = {record['commonPropertiesId']: record for record in shown if 'packetDeltaCount' not in record}
+    joined = Counter(tuple(sorted((key, value) for key, value in {**record, **told.get(record.get('commonPropertiesId'), {})}.items()
+                                  if key != 'commonPropertiesId')) for record in shown if 'packetDeltaCount' in record)
+    assert joined == whole and 1 < len(told) < 64, (len(told), joined - whole, whole - joined)
+    Run(parshall, 'show', '--check', file)
+    datagrams = udp.end()
+    assert messages.read(datagrams).data_records == len(shown)
+    write_pcap(scratch / 'common.pcap', datagrams)
+    for judge in (Tshark(scratch / 'common.pcap'), Tshark(file)):
+        assert not judge.complaints(), judge.complaints()[:3]
+        assert Counter(map(int, judge.column('cflow.octets'))) == Counter(record['octetDeltaCount'] for record in run.records())
+    read(parshall, traffic(), '-t', scratch / 'plain.yaml', '-o', plain)
+    saved = (plain.stat().st_size - file.stat().st_size) / len(run.records())
+    assert saved > 5, f'{saved:.1f} octets a record saved'
 
 
 def test_lists_padding_and_sampling_pass_the_judges(parshall, scratch):

@@ -62,13 +62,13 @@ def faults(ledger: dict, settled: bool = True) -> list:
     equal('IP octets metered = in records + live', ledger['meteredIpOctets'], made['octets'] + live['octets'])
     equal('made = encoded + lost', made, total([ledger['encoded'], ledger['recordsLostQueueFull']]))
     seven = ledger['application']
-    equal('flows taken under inspection = what became of them', seven['flows_taken'], seven['flows_with_result']
-          + seven['flows_without_result'] + seven['results_refused'] + seven['flows_inspecting'])
-    labelled = sum(seven[how] for how in ('labelled_by_host', 'labelled_by_parser', 'labelled_by_pattern',
-                                          'labelled_by_port', 'not_labelled'))
+    equal('flows taken under inspection = what became of them', seven['flowsTaken'], seven['flowsWithResult']
+          + seven['flowsWithoutResult'] + seven['resultsRefused'] + seven['flowsInspecting'])
+    labelled = sum(seven[how] for how in ('labelledByHost', 'labelledByParser', 'labelledByPattern',
+                                          'labelledByPort', 'notLabelled'))
     if labelled != 0 and settled:  # without rules nothing is labelled
-        equal('flows labelled or not = flows inspected', labelled, seven['flows_with_result']
-              + seven['flows_without_result'] + seven['results_refused'])
+        equal('flows labelled or not = flows inspected', labelled, seven['flowsWithResult']
+              + seven['flowsWithoutResult'] + seven['resultsRefused'])
     if not ledger['collectors']:
         wrong.append('no collector in the ledger')
     for collector in ledger['collectors']:
@@ -92,7 +92,7 @@ def faults(ledger: dict, settled: bool = True) -> list:
         handed_over = sum(port['received'] for port in ledger['ports'])
         equal('received = from the ports', ledger['received']['packets'], handed_over)
     if settled:
-        equal('no flows under inspection at the end', seven['flows_inspecting'], 0)
+        equal('no flows under inspection at the end', seven['flowsInspecting'], 0)
         equal('no live flows at the end', live, dict.fromkeys(RECORD_UNITS, 0))
         equal('the program agrees', ledger.get('ledgerCloses'), True)
     return wrong

@@ -8,11 +8,11 @@ import messages
 from harness import CAPTURES, read
 
 # Told for information; no sum has them.
-NOT_SUMMED = {'flowsMade', 'flowsLeftOut', 'leftOutLookups',
+NOT_SUMMED = {'flowsMade', 'wideRecords', 'recordsWithoutCommon', 'flowsLeftOut', 'leftOutLookups',
               'laterFragments', 'transportCut', 'extensionChainCut', 'messages', 'messageOctets', 'templateRecords',
-              'optionsRecords', 'optionsTooLarge', 'flows_refused', 'interim_results_refused', 'octets_inspected', 'hellos_refused',
-              'texts_emptied', 'texts_cut', 'texts_no_room', 'texts_cut_for_record', 'patterns_not_asked',
-              'patterns_failed',
+              'optionsRecords', 'optionsTooLarge', 'flowsRefused', 'interimResultsRefused', 'octetsInspected', 'hellosRefused',
+              'textsEmptied', 'textsCut', 'textsNoRoom', 'textsCutForRecord', 'patternsNotAsked',
+              'patternsFailed',
               'sessions', 'sendErrors', 'roles'}
 
 

@@ -3,6 +3,7 @@
 // decoder.
 #include "probe/exporting/encoding_plan.hpp"
 
+#include <cstring>
 #include <map>
 #include <set>
 
@@ -577,4 +578,88 @@ TEST_CASE("microseconds come back whole whether a reader rounds or cuts", "[expo
         REQUIRE(ntp_to_ns(seen.record.number(154)) / kNsPerUs == us);
         REQUIRE((ntp_to_ns(seen.record.number(155)) + 500) / kNsPerUs == us);
     }
+}
+
+TEST_CASE("records refer to their common properties, and are whole where nobody can tell them",
+          "[exporting][rfc5473]") {
+    const RecordBinding binding(ipfix::parse_template_descriptions(R"(templates:
+  - name: common
+    keys: [sourceIPv4Address, protocolIdentifier, destinationIPv4Address]
+    values: [packetDeltaCount, flowEndReason]
+    common: [flowEndReason, protocolIdentifier]
+)",
+                                                                   "t.yaml"),
+                                {});
+    REQUIRE(binding.templates().size() == 2);
+    const auto names_of = [](const ipfix::TemplateRecord& record) {
+        std::vector<std::string> names;
+        for (const ipfix::FieldSpecifier& field : record.fields())
+            names.push_back(field.name());
+        return names;
+    };
+    CHECK(names_of(binding.templates()[0]) ==
+          std::vector<std::string>{"sourceIPv4Address", "commonPropertiesId",
+                                   "destinationIPv4Address", "packetDeltaCount"});
+    CHECK(binding.templates()[0].fields()[1].key); // the protocol is one
+    CHECK(names_of(binding.templates()[1]) ==
+          std::vector<std::string>{"sourceIPv4Address", "protocolIdentifier",
+                                   "destinationIPv4Address", "packetDeltaCount", "flowEndReason"});
+    REQUIRE(binding.common_properties() != nullptr);
+    REQUIRE(binding.common_properties()->templates().size() == 1);
+    CHECK(names_of(binding.common_properties()->templates()[0]) ==
+          std::vector<std::string>{"commonPropertiesId", "protocolIdentifier", "flowEndReason"});
+
+    FlowRecord<Ipv4Key> record{};
+    record.key.protocol = 6;
+    record.end_reason = 3;
+    record.packets = {7, 0};
+    std::vector<std::uint8_t> bytes(binding.metering_plan().lane(IpFamily::ipv4).layout().stride);
+    std::vector<std::uint8_t> out(binding.record_octets_max());
+    const auto encode = [&](WholeRecords whole) {
+        std::memcpy(bytes.data(), &record, sizeof record);
+        RecordNames names;
+        return binding.encode(IpFamily::ipv4, 0, bytes.data(), names, whole, out.data());
+    };
+    EncodedRecord encoded = encode(WholeRecords::no);
+    CHECK(encoded.form == EncodedForm::listed);
+    CHECK(encoded.octets.size() == 4 + 2 + 4 + 8);
+    CHECK(encoded.octets[5] == 1);
+    record.key.protocol = 17;
+    CHECK(encode(WholeRecords::no).octets[5] == 2);
+    record.key.protocol = 6;
+    CHECK(encode(WholeRecords::no).octets[5] == 1);
+    const Bytes told = binding.common_properties()->record(1).octets;
+    CHECK(std::vector<std::uint8_t>(told.begin(), told.end()) ==
+          std::vector<std::uint8_t>{0, 2, 17, 3});
+    encoded = encode(WholeRecords::yes);
+    CHECK(encoded.form == EncodedForm::whole);
+    CHECK(encoded.template_index == 1);
+    CHECK(encoded.octets[4] == 6);
+    CHECK(binding.common_properties()->count() == 2);
+}
+
+TEST_CASE("when no id is left records go out whole, and are counted", "[exporting][rfc5473]") {
+    const RecordBinding binding(ipfix::parse_template_descriptions(R"(templates:
+  - name: common
+    keys: [sourceIPv4Address]
+    values: [packetDeltaCount]
+    common: [sourceIPv4Address]
+)",
+                                                                   "t.yaml"),
+                                {});
+    FlowRecord<Ipv4Key> record{};
+    std::vector<std::uint8_t> bytes(binding.metering_plan().lane(IpFamily::ipv4).layout().stride);
+    std::vector<std::uint8_t> out(binding.record_octets_max());
+    std::size_t whole = 0;
+    for (std::uint32_t n = 0; n < 5000; ++n) {
+        std::memcpy(&record.key.source, &n, sizeof n);
+        std::memcpy(bytes.data(), &record, sizeof record);
+        RecordNames names;
+        const EncodedRecord encoded =
+            binding.encode(IpFamily::ipv4, 0, bytes.data(), names, WholeRecords::no, out.data());
+        whole += encoded.form == EncodedForm::whole ? 1 : 0;
+        CHECK(encoded.template_index == (encoded.form == EncodedForm::whole ? 1U : 0U));
+    }
+    CHECK(binding.common_properties()->count() == 4096);
+    CHECK(whole == 5000 - 4096);
 }

@@ -2,11 +2,19 @@
 // What the templates may ask for: which are refused, in which words and with which place.
 #include "probe/exporting/record_binding.hpp"
 
+#include <array>
+#include <cstring>
+#include <random>
+#include <vector>
+
 #include "encoder/config_error.hpp"
 #include "encoder/information_elements.hpp"
+#include "encoder/message_builder.hpp"
 #include "encoder/template_description.hpp"
 #include "probe/exporting/meterable_elements.hpp"
+#include "probe/metering/flow_record.hpp"
 #include "tests/support/catch.hpp"
+#include "tests/support/strict_decoder.hpp"
 
 using namespace probe;
 
@@ -61,18 +69,15 @@ TEST_CASE("a template that cannot be metered is refused with place and remedy",
          "t.yaml:4:14: destinationIPv4Address is of IPv4 and flowLabelIPv6 of IPv6, so no packet "
          "has both; make two "
          "templates of it"},
-        {a, "\"octetDeltaCount[2]\"",
-         "t.yaml:4:14: octetDeltaCount[2] could not hold the octets of one packet; 3 is the least, "
-         "8 the default"},
-        {a, "\"octetDeltaCount[3]\", \"packetDeltaCount[1]\"", "accepted"},
-        {"sourceTransportPort", "\"octetDeltaCount[3]\"",
-         "t.yaml:4:14: octetDeltaCount[3] could not hold the octets of one IPv6 packet, which may "
-         "be a jumbogram; 4 is the least, or keys of IPv4 alone"},
-        {"sourceTransportPort", "\"octetDeltaCount[4]\"", "accepted"},
-        {a, "\"octetTotalCount[4]\"",
-         "t.yaml:4:14: octetTotalCount is not kept in 4 octets; only octetDeltaCount and "
-         "packetDeltaCount can be "
-         "shortened (their records are cut before a counter outgrows its field)"},
+        {a, "\"octetDeltaCount[2]\", \"packetDeltaCount[1]\"", "accepted"},
+        {a, "\"octetTotalCount[4]\", \"tcpControlBits[1]\"", "accepted"},
+        {"\"ingressInterface[1]\"", "\"octetDeltaCount[3]\"", "accepted"},
+        {"\"sourceTransportPort[1]\"", "packetDeltaCount",
+         "t.yaml:3:12: sourceTransportPort is not kept in 1 octets; write it without a length "
+         "(numbers can be shortened, but for ports, ICMP types as keys and flowId)"},
+        {a, "\"flowId[4]\"",
+         "t.yaml:4:14: flowId is not kept in 4 octets; write it without a length (numbers can be "
+         "shortened, but for ports, ICMP types as keys and flowId)"},
         {a, "\"mplsTopLabelStackSection[2]\"",
          "t.yaml:4:14: mplsTopLabelStackSection has 3 octets: write mplsTopLabelStackSection[3], "
          "or no length for a "
@@ -165,6 +170,96 @@ TEST_CASE("no field is too short for any value it can get", "[exporting][binding
         const EncodingStep& step = plan.steps().back();
         CHECK(step.width >= octets_of(step.kind));
     }
+}
+
+namespace {
+
+/// A record of the IPv4 lane with these counts, forward and reverse.
+std::vector<std::uint8_t> record_with(const std::array<std::uint64_t, 2>& octets,
+                                      const std::array<std::uint32_t, 2>& packets,
+                                      std::size_t record_octets) {
+    FlowRecord<Ipv4Key> record{};
+    record.octets = octets;
+    record.packets = packets;
+    std::vector<std::uint8_t> bytes(record_octets);
+    std::memcpy(bytes.data(), &record, sizeof record);
+    return bytes;
+}
+
+/// Reads one data record back by the template it names.
+strict::Record read_back(const RecordBinding& binding, const EncodedRecord& encoded) {
+    ipfix::MessageBuilder builder(1, 65'535);
+    for (const ipfix::TemplateRecord& one : binding.templates())
+        REQUIRE(builder.append_template(one) == ipfix::AppendVerdict::appended);
+    REQUIRE(builder.append_data(binding.templates()[encoded.template_index], encoded.octets) ==
+            ipfix::AppendVerdict::appended);
+    strict::Decoder decoder;
+    decoder.message(builder.finish(1'795'309'323, 0));
+    INFO(decoder.complaint());
+    REQUIRE(decoder.violations().empty());
+    REQUIRE(decoder.records().size() == 1);
+    return decoder.records().front();
+}
+
+} // namespace
+
+TEST_CASE("a number that does not fit goes out in the wider template, and none is cut",
+          "[exporting][binding][rfc7011-6.2]") {
+    std::mt19937_64 random(6'2);
+    for (unsigned width = 1; width <= 8; ++width) {
+        const std::string n = std::to_string(width);
+        const RecordBinding binding(
+            ipfix::parse_template_descriptions(
+                yaml(kAddresses, "\"octetDeltaCount[" + n + "]\", \"packetDeltaCount[" + n +
+                                     "]\", \"reverseOctetDeltaCount[" + n +
+                                     "]\", \"reversePacketDeltaCount[" + n + "]\""),
+                "t.yaml"),
+            {});
+        const std::size_t record_octets =
+            binding.metering_plan().lane(IpFamily::ipv4).layout().stride;
+        CHECK(binding.templates().size() == (width == 8 ? 1U : 2U));
+        std::vector<std::uint8_t> out(binding.record_octets_max());
+        // a length on the wire of 1 to 8 octets, and just about where it becomes longer
+        const auto value = [&]() -> std::uint64_t {
+            const unsigned octets = 1 + random() % 8;
+            const std::uint64_t limit = octets == 8 ? 0 : std::uint64_t{1} << (8 * octets);
+            return random() % 2 == 0 ? limit + random() % 3 - 1 : random() % (limit - 1);
+        };
+        const auto fits = [&](std::uint64_t number) {
+            return width == 8 || number >> (8 * width) == 0;
+        };
+        for (int turn = 0; turn < 500; ++turn) {
+            const std::array<std::uint64_t, 2> octets = {value(), value()};
+            const std::array<std::uint32_t, 2> packets = {static_cast<std::uint32_t>(value()),
+                                                          static_cast<std::uint32_t>(value())};
+            RecordNames names;
+            const auto bytes = record_with(octets, packets, record_octets);
+            const EncodedRecord encoded = binding.encode(IpFamily::ipv4, 0, bytes.data(), names,
+                                                         WholeRecords::no, out.data());
+            const bool all_fit =
+                fits(octets[0]) && fits(octets[1]) && fits(packets[0]) && fits(packets[1]);
+            CHECK((encoded.form == EncodedForm::listed) == all_fit);
+            const strict::Record read = read_back(binding, encoded);
+            CHECK(read.number(ipfix::ie::octetDeltaCount) == octets[0]);
+            CHECK(read.reverse(ipfix::ie::octetDeltaCount) == octets[1]);
+            CHECK(read.number(ipfix::ie::packetDeltaCount) == packets[0]);
+            CHECK(read.reverse(ipfix::ie::packetDeltaCount) == packets[1]);
+        }
+    }
+}
+
+TEST_CASE("a wider companion is there only where a number may need it", "[exporting][binding]") {
+    const auto templates = [](const std::string& values) {
+        const RecordBinding binding(
+            ipfix::parse_template_descriptions(yaml(kAddresses, values), "t.yaml"), {});
+        CHECK(binding.listed_templates() == 1);
+        return binding.templates().size();
+    };
+    CHECK(templates("packetDeltaCount, octetDeltaCount, flowEndReason") == 1);
+    CHECK(templates("\"packetDeltaCount[4]\"") == 1); // the meter counts no further
+    CHECK(templates("\"observationDomainId[1]\"") == 1);
+    CHECK(templates("\"packetDeltaCount[3]\"") == 2);
+    CHECK(templates("\"maximumIpTotalLength[2]\"") == 2); // a jumbogram's
 }
 
 TEST_CASE("a filter that does not compile is refused where it stands", "[exporting][binding]") {

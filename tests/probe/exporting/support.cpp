@@ -88,9 +88,10 @@ probe::CollectorOptions collector_named(const std::string& url) {
 }
 
 Bench::Bench(probe::ExportOptions options, std::uint32_t first_sequence,
-             probe::OptionsRecords* options_records, probe::CollectorOptions collector)
+             probe::OptionsRecords* options_records, probe::CollectorOptions collector,
+             const probe::CommonProperties* common)
     : session(std::move(collector), options, kDomain, templates(),
-              std::make_unique<ScriptedTransport>(wire), options_records, first_sequence) {}
+              std::make_unique<ScriptedTransport>(wire), options_records, first_sequence, common) {}
 
 void Bench::append(std::uint64_t first, std::uint64_t count) {
     for (std::uint64_t number = first; number < first + count; ++number) {

@@ -78,7 +78,8 @@ class ScriptedTransport final : public probe::Transport {
 struct Bench {
     explicit Bench(probe::ExportOptions options = one_copy(), std::uint32_t first_sequence = 0,
                    probe::OptionsRecords* options_records = nullptr,
-                   probe::CollectorOptions collector = collector_named("test"));
+                   probe::CollectorOptions collector = collector_named("test"),
+                   const probe::CommonProperties* common = nullptr);
 
     void append(std::uint64_t first, std::uint64_t count = 1);
     void step(probe::TimeNs later = 0);
