@@ -78,12 +78,13 @@ LoopbackCollector::~LoopbackCollector() {
     close(socket_);
 }
 
-std::unique_ptr<probe::RecordSink> LoopbackCollector::open_sink(
-    const probe::RecordBinding& binding) const {
+std::unique_ptr<probe::RecordSink> LoopbackCollector::open_sink(const probe::RecordBinding& binding,
+                                                                probe::ExportFormat format) const {
     const bool udp = transport_ == probe::TransportKind::udp;
     probe::CollectorOptions collector;
     collector.url = std::string(udp ? "udp" : "tcp") + "://127.0.0.1:" + std::to_string(port_);
     collector.transport = transport_;
+    collector.format = format;
     collector.host = "127.0.0.1";
     collector.port = port_;
     probe::ExportOptions options;

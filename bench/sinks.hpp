@@ -42,8 +42,10 @@ class LoopbackCollector {
     LoopbackCollector(const LoopbackCollector&) = delete;
     LoopbackCollector& operator=(const LoopbackCollector&) = delete;
 
+    /// `format`: NetFlow over UDP only.
     [[nodiscard]] std::unique_ptr<probe::RecordSink> open_sink(
-        const probe::RecordBinding& binding) const;
+        const probe::RecordBinding& binding,
+        probe::ExportFormat format = probe::ExportFormat::ipfix) const;
 
     /// Datagrams over UDP; 0 over TCP, where octets() tells.
     [[nodiscard]] std::uint64_t messages() const noexcept { return messages_.load(); }
