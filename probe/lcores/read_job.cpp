@@ -151,11 +151,7 @@ class ReadJob {
         for (const Worker* worker : roles_) {
             ledger.add(worker->ledger(), worker->live_totals());
         }
-        ledger.encoded = exporter_->encoded();
-        ledger.texts_cut_for_record = exporter_->texts_cut();
-        for (const auto& sink : exporter_->sinks()) {
-            ledger.sinks.push_back(SinkSum::of(*sink));
-        }
+        exporter_->add_to(ledger);
         ledger.settled = true;
     }
 

@@ -214,6 +214,7 @@ TEST_CASE("the object for programs has every counter", "[telemetry]") {
     CHECK_THAT(json,
                Catch::Contains(R"("recordsMadeTotal":{"records":10,"packets":75,"octets":6500},)"
                                R"("recordsLostQueueFull":{"records":1,"packets":5,"octets":500},)"
+                               R"("wideRecords":0,"recordsWithoutCommon":0,)"
                                R"("encoded":{"records":9,"packets":70,"octets":6000},)"));
     CHECK_THAT(json, Catch::Contains(
                          R"("collectors":[{"name":"json:a\"b\\c\u000a","offered":{"records":9,)"));
