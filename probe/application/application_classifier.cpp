@@ -145,8 +145,8 @@ void ApplicationClassifier::Workspace::on_match(void* context, std::uint32_t exp
 /// settled, in this payload or before. Of those that may still hold and would win, the first two
 /// are remembered.
 void ApplicationClassifier::Workspace::settle(LabelState& state, std::uint8_t direction) noexcept {
-    const auto known = set.by_id.find(state.rule_id);
-    RuleNumber settled = known != set.by_id.end() ? known->second : kNoRule;
+    const RuleNumber* const known = set.by_id.find(state.rule_id);
+    RuleNumber settled = known != nullptr ? *known : kNoRule;
     add_candidates(state);
     std::sort(touched.begin(), touched.end());
     const std::array<Candidate, 2> earlier = std::exchange(state.candidates, {});

@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <cstring>
-#include <type_traits>
 
 #include "encoder/utf8.hpp"
 #include "probe/application/payload_reader.hpp"
@@ -138,17 +137,42 @@ constexpr bool in_order() {
     return true;
 }
 static_assert(in_order(), "field_info looks a field up by its number");
-static_assert(std::is_trivially_copyable_v<ApplicationFields>,
-              "records are copied to the exporter");
+
+constexpr FieldMask number_fields() {
+    FieldMask numbers;
+    for (const ApplicationFieldInfo& info : kFields) {
+        if (info.kind == kNumber || info.kind == kLabel) {
+            numbers.add(info.field);
+        }
+    }
+    return numbers;
+}
 
 void count(std::uint8_t& tally) noexcept {
     tally = static_cast<std::uint8_t>(tally + (tally < UINT8_MAX));
 }
 
+/// Octets of ASCII at the front, eight at a time: there is seldom anything else.
+std::size_t ascii_octets(std::string_view value) noexcept {
+    constexpr std::uint64_t kHighBits = 0x8080'8080'8080'8080;
+    std::size_t octets = 0;
+    for (std::uint64_t eight = 0; value.size() - octets >= sizeof eight; octets += sizeof eight) {
+        std::memcpy(&eight, value.data() + octets, sizeof eight);
+        if ((eight & kHighBits) != 0) {
+            break;
+        }
+    }
+    while (octets < value.size() && static_cast<unsigned char>(value[octets]) < 0x80) {
+        ++octets;
+    }
+    return octets;
+}
+
 /// Octets of the longest front of `value`, in whole characters, of at most `octets_max`; npos when
 /// the value is not UTF-8.
 std::size_t whole_characters(std::string_view value, std::size_t octets_max) noexcept {
-    std::size_t kept = 0;
+    std::size_t kept = ascii_octets(value.substr(0, octets_max));
+    value.remove_prefix(kept);
     while (!value.empty()) {
         const std::size_t octets = ipfix::utf8_octets(value);
         if (octets == 0) {
@@ -164,6 +188,8 @@ std::size_t whole_characters(std::string_view value, std::size_t octets_max) noe
 }
 
 } // namespace
+
+constinit const FieldMask kNumberFields = number_fields();
 
 const ApplicationFieldInfo& field_info(ApplicationField field) noexcept {
     return kFields[static_cast<std::size_t>(field)];
@@ -201,7 +227,7 @@ void ApplicationFields::store(ApplicationField field, std::string_view value) no
 }
 
 void ApplicationFields::set(ApplicationField field, std::string_view value) noexcept {
-    if (has(field)) {
+    if (!keeps(field) || has(field)) {
         return;
     }
     std::size_t kept = whole_characters(value, field_info(field).octets_max);
@@ -219,7 +245,7 @@ void ApplicationFields::set(ApplicationField field, Bytes value) noexcept {
 }
 
 void ApplicationFields::set(ApplicationField field, std::uint64_t value) noexcept {
-    if (has(field)) {
+    if (!keeps(field) || has(field)) {
         return;
     }
     if (Entry* entry = add(field)) {
@@ -229,6 +255,9 @@ void ApplicationFields::set(ApplicationField field, std::uint64_t value) noexcep
 
 void ApplicationFields::append(ApplicationField field, std::string_view separator,
                                std::string_view value) noexcept {
+    if (!keeps(field)) {
+        return;
+    }
     if (!has(field)) {
         set(field, value);
         return;

@@ -165,6 +165,9 @@ class FieldMask {
     std::array<std::uint64_t, (kApplicationFields + 63) / 64> bits_{};
 };
 
+/// Those of kind number or label: what is kept of them has 8 octets.
+extern const FieldMask kNumberFields;
+
 /// What happened to texts on their way in. One writer, the fields' owner.
 struct FieldTally {
     std::uint8_t emptied =
@@ -173,8 +176,7 @@ struct FieldTally {
     std::uint8_t no_room = 0; ///< the flow's storage was full: the field is absent
 };
 
-/// A flow's fields, in fixed storage. The first value of a field stays; trivially copyable, so that
-/// a record can carry it. Thread: the owner's only.
+/// A flow's fields, in fixed storage. The first value of a field stays. Thread: the owner's only.
 class ApplicationFields {
   public:
     static constexpr std::size_t kEntriesMax = 24;
@@ -189,6 +191,14 @@ class ApplicationFields {
     /// Only for the field that was set last (others lie behind it): otherwise ignored.
     void append(ApplicationField field, std::string_view separator,
                 std::string_view value) noexcept;
+
+    /// Others are not kept: what nobody exports is neither checked nor copied. nullptr: all are.
+    /// `kept` must outlive these fields, or their next clear().
+    void keep_only(const FieldMask* kept) noexcept { kept_ = kept; }
+    /// Whether a value would be kept; parsers need not work out others.
+    [[nodiscard]] bool keeps(ApplicationField field) const noexcept {
+        return kept_ == nullptr || kept_->has(field);
+    }
 
     [[nodiscard]] bool has(ApplicationField field) const noexcept { return find(field) != nullptr; }
     /// Empty when absent or emptied.
@@ -211,6 +221,7 @@ class ApplicationFields {
         entries_used_ = 0;
         text_used_ = 0;
         tally_ = {};
+        kept_ = nullptr;
     }
 
   private:
@@ -225,6 +236,7 @@ class ApplicationFields {
     void store(ApplicationField field, std::string_view value) noexcept;
     [[nodiscard]] Entry* add(ApplicationField field) noexcept;
 
+    const FieldMask* kept_ = nullptr;
     std::uint16_t entries_used_ = 0;
     std::uint16_t text_used_ = 0;
     FieldTally tally_;

@@ -3,8 +3,10 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 
 #include "probe/application/dns.hpp"
+#include "probe/application/first_octets.hpp"
 #include "probe/application/mail.hpp"
 #include "probe/application/services.hpp"
 #include "probe/application/sessions.hpp"
@@ -32,6 +34,26 @@ constexpr std::array kStreamOrder = {P::tls, P::http1, P::ssh,        P::mqtt,
 constexpr std::array kDatagramOrder = {
     P::quic,       P::dtls,   P::stun, P::dhcp, P::http1, P::wireguard, P::ike,    P::snmp,
     P::bittorrent, P::radius, P::dns,  P::ntp,  P::rtcp,  P::openvpn,   P::syslog, P::rtp};
+
+/// Places in an order, a bit each.
+using Places = std::uint32_t;
+
+/// By a payload's first octet: whom to ask.
+using Askable = std::array<Places, 256>;
+
+template <std::size_t kProtocols>
+constexpr Askable askable(const std::array<P, kProtocols>& order, bool stream) {
+    Askable places{};
+    for (std::size_t first = 0; first < places.size(); ++first) {
+        for (std::size_t i = 0; i < order.size(); ++i) {
+            const bool may = may_begin(order[i], stream, static_cast<std::uint8_t>(first));
+            places[first] |= Places{may} << i;
+        }
+    }
+    return places;
+}
+constexpr Askable kStreamAskable = askable(kStreamOrder, true);
+constexpr Askable kDatagramAskable = askable(kDatagramOrder, false);
 
 } // namespace
 
@@ -127,8 +149,12 @@ Parsed ApplicationInspector::parse_upgrade(const Payload& payload, ApplicationFl
 }
 
 Parsed ApplicationInspector::recognise(const Payload& payload, ApplicationFlow& flow) noexcept {
-    const auto try_all = [&](const auto& order) {
-        for (const P protocol : order) {
+    const auto ask = [&](const auto& order, const Askable& askable) {
+        constexpr Places kAll = (Places{1} << std::tuple_size_v<std::decay_t<decltype(order)>>)-1;
+        const bool little = payload.octets.size() < kFirstOctetsMin;
+        for (Places left = little ? kAll : askable[payload.octets[0]]; left != 0;
+             left &= left - 1) {
+            const P protocol = order[static_cast<std::size_t>(std::countr_zero(left))];
             const Parsed parsed = parse_as(protocol, payload, flow);
             if (parsed == Parsed::not_mine) {
                 continue;
@@ -141,7 +167,8 @@ Parsed ApplicationInspector::recognise(const Payload& payload, ApplicationFlow& 
         }
         return Parsed::not_mine;
     };
-    return payload.stream ? try_all(kStreamOrder) : try_all(kDatagramOrder);
+    return payload.stream ? ask(kStreamOrder, kStreamAskable)
+                          : ask(kDatagramOrder, kDatagramAskable);
 }
 
 Parsed ApplicationInspector::parse(const Payload& payload, ApplicationFlow& flow) noexcept {

@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -24,8 +25,9 @@ struct ApplicationOptions {
     /// The first rule that holds wins, so the operator's files stand before the shipped one
     /// (templates/applications.yaml). Empty: no labels.
     std::vector<std::string> rule_files;
-    /// A directory for compiled databases; empty: they are compiled at each start.
-    std::string cache;
+    /// A directory for compiled databases; empty: they are compiled at each start. Nothing: the
+    /// operator did not say, and who loads the rules decides.
+    std::optional<std::string> cache;
     /// Of each direction, packets without payload not counted; 1 to kLabelPacketsMax.
     std::uint8_t payload_packets_max = 6;
     /// Of each direction; 32 to kLabelOctetsMax, in steps of 32.

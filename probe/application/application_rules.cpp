@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
+#include <map>
 #include <set>
 
 #include "probe/application/pattern_cache.hpp"
@@ -76,23 +77,23 @@ void index_rules(RuleSet& set) {
     for (std::size_t i = 0; i < set.rules.size(); ++i) {
         const ApplicationRule& rule = set.rules[i];
         const auto number = static_cast<RuleNumber>(i);
-        set.by_id.emplace(rule.id, number);
+        set.by_id.add(rule.id, number);
         if (rule.ip_protocol) {
-            set.by_ip_protocol.emplace(*rule.ip_protocol, number);
+            set.by_ip_protocol.add(*rule.ip_protocol, number);
         }
         for (const ApplicationProtocol parser : rule.parsers) {
             RuleNumber& first = set.by_parser[static_cast<std::size_t>(parser)];
             first = std::min(first, number);
         }
         for (const std::string& host : rule.hosts) {
-            set.by_host[host].push_back(number);
+            set.by_host.add(host, number);
         }
         for (const std::uint16_t port : rule.ports) {
             const bool patterns =
                 !rule.patterns.empty() && set.patterns == PatternsVerdict::matched;
             for (std::size_t t = 0; t < set.ports.size(); ++t) {
                 if (t == 0 ? rule.tcp : rule.udp) {
-                    bool& all = set.ports[t].emplace(port, true).first->second;
+                    bool& all = set.ports[t].add(port, true);
                     all = all && patterns;
                 }
             }
@@ -139,6 +140,9 @@ void list_entries(RuleSet& set) {
     };
     std::sort(set.entries.begin(), set.entries.end(),
               [order](const auto& a, const auto& b) { return order(a.id) < order(b.id); });
+    for (std::size_t i = 0; i < set.entries.size(); ++i) {
+        set.entry_places.add(RuleSet::entry_key(set.entries[i].id), static_cast<std::uint32_t>(i));
+    }
 }
 
 /// Patterns of all rules of a transport, in rule order.
@@ -170,7 +174,7 @@ void compile_transport(RuleSet& set, std::size_t number, const ApplicationOption
     for (const RulePattern* pattern : patterns) {
         expressions.push_back(pattern->expression);
     }
-    const PatternCache cache(options.cache);
+    const PatternCache cache(options.cache.value_or(""));
     transport.database = cache.find(expressions);
     set.report.from_cache += transport.database ? 1 : 0;
     if (!transport.database) {
@@ -184,8 +188,10 @@ void compile_transport(RuleSet& set, std::size_t number, const ApplicationOption
                              error.what());
         }
         ++set.report.compiled;
-        if (std::string remark = cache.keep(expressions, *transport.database); !remark.empty()) {
-            set.report.remarks.push_back(std::move(remark));
+        std::string remark = cache.keep(expressions, *transport.database);
+        std::vector<std::string>& said = set.report.remarks;
+        if (!remark.empty() && std::find(said.begin(), said.end(), remark) == said.end()) {
+            said.push_back(std::move(remark));
         }
     }
     const std::size_t octets = transport.database->octets();
@@ -286,12 +292,8 @@ std::span<const ApplicationEntry> ApplicationRules::entries() const noexcept {
 }
 
 const ApplicationEntry* ApplicationRules::find(const ApplicationId& id) const noexcept {
-    for (const ApplicationEntry& entry : set_->entries) {
-        if (entry.id == id) {
-            return &entry;
-        }
-    }
-    return nullptr;
+    const std::uint32_t* const place = set_->entry_places.find(RuleSet::entry_key(id));
+    return place != nullptr && set_->entries[*place].id == id ? &set_->entries[*place] : nullptr;
 }
 
 std::size_t ApplicationRules::id_octets() const noexcept {

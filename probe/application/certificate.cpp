@@ -53,6 +53,9 @@ Item next(PayloadReader& reader) noexcept {
 
 /// The last common name of a Name: RDNs go from the general to the specific.
 void set_common_name(Bytes name, ApplicationField field, ApplicationFields& fields) noexcept {
+    if (!fields.keeps(field)) {
+        return;
+    }
     PayloadReader relative_names(name);
     Item found;
     while (relative_names.left() > 0) {

@@ -210,23 +210,29 @@ void read_answers(Bytes message, PayloadReader& reader, const Header& header,
         }
         fields.set(ApplicationField::dns_answer_ttl, std::uint64_t{time_to_live});
         Name text;
-        if (data_text(message, at, owner.type, data, text)) {
+        if (fields.keeps(ApplicationField::dns_answer_data) &&
+            data_text(message, at, owner.type, data, text)) {
             fields.append(ApplicationField::dns_answer_data, ",", text.text());
         }
     }
 }
 
-/// What a message must be like when no port speaks for it: one plain question, known numbers.
-bool is_plain(const Header& header, const Question& question) noexcept {
+/// What a header must be like when no port speaks for it: of a query or its answer, one question.
+bool is_plain(const Header& header) noexcept {
     constexpr std::uint16_t kAnswersMax = 64;
     const std::uint16_t opcode = header.flags >> kOpcodeShift & 0xF;
     const bool counts = header.questions == 1 && header.answers <= kAnswersMax &&
                         header.authorities <= kAnswersMax && header.additionals <= kAnswersMax &&
                         (header.response() || header.answers == 0);
+    return opcode == 0 && (header.flags & kReserved) == 0 && counts;
+}
+
+/// And the question: known numbers, a name that people can read.
+bool is_plain(const Question& question) noexcept {
     const bool numbers = question.type >= 1 && question.type <= 260 &&
                          (question.type_class == 1 || question.type_class == 255);
     const std::string_view name = question.name.text();
-    return opcode == 0 && (header.flags & kReserved) == 0 && counts && numbers &&
+    return numbers &&
            std::all_of(name.begin(), name.end(), [](char c) { return c > ' ' && c < 0x7F; });
 }
 
@@ -284,12 +290,10 @@ Parsed parse_message(Bytes message, const Payload& payload, ApplicationProtocol&
     const Header header = read_header(reader);
     Question question;
     const bool asks = header.questions > 0;
-    if (!reader.ok() || header.questions > kQuestionsMax ||
-        (asks && !read_question(message, reader, question))) {
-        return Parsed::not_mine;
-    }
     const bool hinted = spoken != ApplicationProtocol::dns || payload.port_is(kDnsPort);
-    if (hinted ? !asks && header.answers == 0 : !is_plain(header, question)) {
+    if (!reader.ok() || header.questions > kQuestionsMax ||
+        (hinted ? !asks && header.answers == 0 : !is_plain(header)) ||
+        (asks && !read_question(message, reader, question)) || (!hinted && !is_plain(question))) {
         return Parsed::not_mine;
     }
     protocol = spoken;

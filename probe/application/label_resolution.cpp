@@ -36,21 +36,16 @@ class HostName {
     std::size_t octets_ = 0;
 };
 
-/// The first rule whose host is the name or above it: of "a.b.c" also "b.c" and "c" are asked for.
+/// The first rule whose host is the name or above it.
 RuleNumber by_host(const RuleSet& set, std::string_view name, ApplicationProtocol parsed) noexcept {
     RuleNumber best = kNoRule;
-    const HostName host(name);
-    for (std::string_view rest = host.view(); !rest.empty() && !set.by_host.empty();) {
-        if (const auto found = set.by_host.find(rest); found != set.by_host.end()) {
-            for (const RuleNumber rule : found->second) {
-                const auto& parsers = set.rules[rule].host_parsers;
-                if (std::find(parsers.begin(), parsers.end(), parsed) != parsers.end()) {
-                    best = std::min(best, rule);
-                }
+    if (!name.empty()) {
+        set.by_host.for_each(HostName(name).view(), [&](RuleNumber rule) {
+            const auto& parsers = set.rules[rule].host_parsers;
+            if (rule < best && std::find(parsers.begin(), parsers.end(), parsed) != parsers.end()) {
+                best = rule;
             }
-        }
-        const std::size_t dot = rest.find('.');
-        rest = dot == std::string_view::npos ? std::string_view() : rest.substr(dot + 1);
+        });
     }
     return best;
 }
@@ -74,12 +69,11 @@ ApplicationLabel ApplicationRules::resolve(const LabelEvidence& evidence) const 
              LabelSource::host);
     consider(set.by_parser[static_cast<std::size_t>(evidence.parsed)], LabelSource::parser);
     if (evidence.state != nullptr && evidence.state->rule_id != 0) {
-        const auto settled = set.by_id.find(evidence.state->rule_id);
-        consider(settled != set.by_id.end() ? settled->second : kNoRule, LabelSource::pattern);
+        const RuleNumber* const settled = set.by_id.find(evidence.state->rule_id);
+        consider(settled != nullptr ? *settled : kNoRule, LabelSource::pattern);
     }
-    if (const auto rule = set.by_ip_protocol.find(evidence.protocol);
-        rule != set.by_ip_protocol.end()) {
-        consider(rule->second, LabelSource::ip_protocol);
+    if (const RuleNumber* const rule = set.by_ip_protocol.find(evidence.protocol)) {
+        consider(*rule, LabelSource::ip_protocol);
     }
     if (best != kNoRule) {
         return {set.id_of(best), source};
@@ -89,8 +83,8 @@ ApplicationLabel ApplicationRules::resolve(const LabelEvidence& evidence) const 
         const bool content_seen =
             evidence.from_start && evidence.state != nullptr && evidence.state->packets != 0;
         for (const std::uint16_t port : {evidence.destination_port, evidence.source_port}) {
-            const auto found = known.find(port);
-            if (found != known.end() && !(content_seen && found->second)) {
+            const bool* const has_patterns = known.find(port);
+            if (has_patterns != nullptr && !(content_seen && *has_patterns)) {
                 return {{0, port, ClassificationEngine::iana_l4}, LabelSource::port};
             }
         }

@@ -9,9 +9,11 @@ namespace {
 
 using Length = std::uint16_t;
 
-bool is_number(ApplicationField field) noexcept {
-    const FieldKind kind = field_info(field).kind;
-    return kind == FieldKind::number || kind == FieldKind::label;
+template <class T>
+T load(const std::uint8_t* at) noexcept {
+    T value{};
+    std::memcpy(&value, at, sizeof value);
+    return value;
 }
 
 // ApplicationId as one number: enterprise, engine, selector.
@@ -21,23 +23,22 @@ constexpr std::uint32_t kSelectorMask = 0xFF'FFFF;
 
 } // namespace
 
-void FieldPacker::put(const void* octets, std::size_t count) noexcept {
-    if (count != 0) {
-        std::memcpy(out_.data() + used_, octets, count);
-        used_ += count;
-    }
-}
-
 void FieldPacker::add_number(ApplicationField field, std::uint64_t value) noexcept {
-    put(&field, sizeof field);
-    put(&value, sizeof value);
+    std::uint8_t* const at = out_.data() + used_;
+    at[0] = static_cast<std::uint8_t>(field);
+    std::memcpy(at + 1, &value, sizeof value);
+    used_ += 1 + sizeof value;
 }
 
 void FieldPacker::add_octets(ApplicationField field, Bytes octets) noexcept {
+    std::uint8_t* const at = out_.data() + used_;
     const auto length = static_cast<Length>(octets.size());
-    put(&field, sizeof field);
-    put(&length, sizeof length);
-    put(octets.data(), octets.size());
+    at[0] = static_cast<std::uint8_t>(field);
+    std::memcpy(at + 1, &length, sizeof length);
+    if (length != 0) {
+        std::memcpy(at + 1 + sizeof length, octets.data(), length);
+    }
+    used_ += 1 + sizeof length + length;
 }
 
 void FieldPacker::add_label(const ApplicationId& id) noexcept {
@@ -53,7 +54,7 @@ void FieldPacker::add(const ApplicationFields& fields, const FieldMask& wanted) 
         if (!wanted.has(value.field)) {
             continue;
         }
-        if (is_number(value.field)) {
+        if (kNumberFields.has(value.field)) {
             add_number(value.field, value.number);
         } else {
             add_octets(value.field, {reinterpret_cast<const std::uint8_t*>(value.text.data()),
@@ -62,38 +63,31 @@ void FieldPacker::add(const ApplicationFields& fields, const FieldMask& wanted) 
     }
 }
 
-Bytes PackedFields::find(ApplicationField field) const noexcept {
-    for (std::size_t at = 0; at < octets_.size();) {
-        const auto here = static_cast<ApplicationField>(octets_[at]);
+// NOLINTNEXTLINE(cppcoreguidelines-pro-type-member-init): places_ of present_ are read
+PackedFields::PackedFields(Bytes octets) noexcept : octets_(octets) {
+    for (std::size_t at = 0; at < octets.size();) {
+        const auto field = static_cast<ApplicationField>(octets[at]);
         ++at;
-        std::size_t octets = sizeof(std::uint64_t);
-        if (!is_number(here)) {
-            Length length = 0;
-            std::memcpy(&length, octets_.data() + at, sizeof length);
-            at += sizeof length;
-            octets = length;
-        }
-        if (here == field) {
-            return octets_.subspan(at, octets);
-        }
-        at += octets;
+        present_.add(field);
+        places_[static_cast<std::size_t>(field)] = static_cast<std::uint16_t>(at);
+        at += kNumberFields.has(field) ? sizeof(std::uint64_t)
+                                       : sizeof(Length) + load<Length>(octets.data() + at);
     }
-    return {};
 }
 
 std::string_view PackedFields::text(ApplicationField field) const noexcept {
-    const Bytes octets = find(field);
-    return {reinterpret_cast<const char*>(octets.data()), octets.size()};
+    if (!present_.has(field)) {
+        return {};
+    }
+    const std::uint8_t* const at = octets_.data() + places_[static_cast<std::size_t>(field)];
+    return {reinterpret_cast<const char*>(at + sizeof(Length)), load<Length>(at)};
 }
 
 std::optional<std::uint64_t> PackedFields::number(ApplicationField field) const noexcept {
-    const Bytes octets = find(field);
-    if (octets.data() == nullptr) {
+    if (!present_.has(field)) {
         return std::nullopt;
     }
-    std::uint64_t value = 0;
-    std::memcpy(&value, octets.data(), sizeof value);
-    return value;
+    return load<std::uint64_t>(octets_.data() + places_[static_cast<std::size_t>(field)]);
 }
 
 std::optional<ApplicationId> PackedFields::label() const noexcept {

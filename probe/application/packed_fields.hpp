@@ -7,6 +7,7 @@
 // No state but the octets, which somebody else keeps.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <span>
@@ -36,28 +37,29 @@ class FieldPacker {
     [[nodiscard]] Bytes octets() const noexcept { return out_.first(used_); }
 
   private:
-    void put(const void* octets, std::size_t count) noexcept;
-
     std::span<std::uint8_t> out_;
     std::size_t used_ = 0;
 };
 
+/// Walks the octets once and remembers where each field is, since a template asks for many that a
+/// flow does not have.
 class PackedFields {
   public:
-    PackedFields() = default;
-    explicit PackedFields(Bytes octets) noexcept : octets_(octets) {}
+    // NOLINTNEXTLINE(cppcoreguidelines-pro-type-member-init): places_ of present_ are read
+    PackedFields() noexcept {}
+    explicit PackedFields(Bytes octets) noexcept;
 
     /// Empty when absent. Also of a field of kind octets.
     [[nodiscard]] std::string_view text(ApplicationField field) const noexcept;
     [[nodiscard]] std::optional<std::uint64_t> number(ApplicationField field) const noexcept;
     [[nodiscard]] std::optional<ApplicationId> label() const noexcept;
+    [[nodiscard]] bool has(ApplicationField field) const noexcept { return present_.has(field); }
     [[nodiscard]] bool empty() const noexcept { return octets_.empty(); }
 
   private:
-    /// The octets of the field's value; no data() when it is absent.
-    [[nodiscard]] Bytes find(ApplicationField field) const noexcept;
-
     Bytes octets_;
+    FieldMask present_;
+    std::array<std::uint16_t, kApplicationFields> places_; ///< of values, or of their lengths
 };
 
 } // namespace probe

@@ -10,6 +10,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
+#include <filesystem>
 #include <vector>
 
 namespace probe {
@@ -128,6 +129,8 @@ std::string PatternCache::keep(std::span<const PatternExpression> expressions,
     const std::string unfinished = path + "." + std::to_string(getpid());
     const std::vector<std::uint8_t> octets = database.serialise();
     const Digest digest = digest_of(octets);
+    std::error_code no_parent; // then there is no folder either, and the file says why
+    std::filesystem::create_directories(std::filesystem::path(folder_).parent_path(), no_parent);
     ::mkdir(folder_.c_str(), 0700);
     const OpenFile file(unfinished, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW);
     if (file.fd() >= 0 && write_all(file.fd(), digest) && write_all(file.fd(), octets) &&

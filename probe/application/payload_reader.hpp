@@ -8,6 +8,7 @@
 // or leaves none: loop on `left() > 0`.
 #pragma once
 
+#include <bit>
 #include <cstdint>
 #include <cstring>
 #include <string_view>
@@ -32,13 +33,13 @@ class PayloadReader {
 
     /// Big-endian numbers; 0 beyond the end.
     std::uint8_t u8() noexcept { return static_cast<std::uint8_t>(number(1)); }
-    std::uint16_t u16() noexcept { return static_cast<std::uint16_t>(number(2)); }
+    std::uint16_t u16() noexcept { return __builtin_bswap16(load<std::uint16_t>()); }
     std::uint32_t u24() noexcept { return static_cast<std::uint32_t>(number(3)); }
-    std::uint32_t u32() noexcept { return static_cast<std::uint32_t>(number(4)); }
-    std::uint64_t u64() noexcept { return number(8); }
+    std::uint32_t u32() noexcept { return __builtin_bswap32(load<std::uint32_t>()); }
+    std::uint64_t u64() noexcept { return __builtin_bswap64(load<std::uint64_t>()); }
     /// Little-endian, for the protocols of Intel's and Microsoft's machines.
-    std::uint16_t u16_little() noexcept { return __builtin_bswap16(u16()); }
-    std::uint32_t u32_little() noexcept { return __builtin_bswap32(u32()); }
+    std::uint16_t u16_little() noexcept { return load<std::uint16_t>(); }
+    std::uint32_t u32_little() noexcept { return load<std::uint32_t>(); }
     /// QUIC's variable-length integer (RFC 9000 section 16).
     std::uint64_t varint() noexcept {
         const std::uint8_t first = left() > 0 ? octets_[at_] : std::uint8_t{0};
@@ -70,6 +71,20 @@ class PayloadReader {
     }
 
   private:
+    static_assert(std::endian::native == std::endian::little);
+
+    /// A number as it lies there, little-endian.
+    template <class Number>
+    Number load() noexcept {
+        Number value = 0;
+        if (sizeof value > left()) {
+            fail();
+            return 0;
+        }
+        std::memcpy(&value, octets_.data() + at_, sizeof value);
+        at_ += sizeof value;
+        return value;
+    }
     std::uint64_t number(std::uint32_t octets) noexcept {
         if (octets > left()) {
             fail();

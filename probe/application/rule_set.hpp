@@ -5,15 +5,14 @@
 
 #include <array>
 #include <cstdint>
-#include <map>
 #include <optional>
 #include <string>
-#include <string_view>
-#include <unordered_map>
 #include <vector>
 
 #include "encoder/yaml_document.hpp"
 #include "probe/application/application_rules.hpp"
+#include "probe/application/host_table.hpp"
+#include "probe/application/number_table.hpp"
 #include "probe/application/pattern_database.hpp"
 
 namespace probe {
@@ -65,13 +64,6 @@ void read_rule_file(const std::string& path, const ApplicationOptions& options, 
 using RuleNumber = std::uint16_t;
 inline constexpr RuleNumber kNoRule = UINT16_MAX;
 
-struct StringHash {
-    using is_transparent = void;
-    std::size_t operator()(std::string_view text) const noexcept {
-        return std::hash<std::string_view>()(text);
-    }
-};
-
 /// Patterns of one transport, compiled; expression i belongs to pattern `places[i]`.
 struct TransportPatterns {
     struct Place {
@@ -89,14 +81,15 @@ struct RuleSet {
     std::vector<RuleNumber> carriers; ///< by rule: the one it refines, or kNoRule
     std::vector<bool> refined;        ///< some rule refines this one: patterns are asked on
     /// Known ones of TCP, UDP; true when all their rules have patterns, and patterns are asked.
-    std::array<std::unordered_map<std::uint16_t, bool>, 2> ports;
+    std::array<NumberTable<bool>, 2> ports;
     std::array<TransportPatterns, 2> transports; ///< TCP, UDP
-    std::map<std::uint32_t, RuleNumber> by_id;
-    std::map<std::uint8_t, RuleNumber> by_ip_protocol;
+    NumberTable<RuleNumber> by_id;
+    NumberTable<RuleNumber> by_ip_protocol;
     std::array<RuleNumber, static_cast<std::size_t>(ApplicationProtocol::count_)> by_parser;
     std::array<bool, static_cast<std::size_t>(ApplicationProtocol::count_)> parser_suffices{};
-    std::unordered_map<std::string, std::vector<RuleNumber>, StringHash, std::equal_to<>> by_host;
+    HostTable<RuleNumber> by_host;
     std::vector<ApplicationEntry> entries;
+    NumberTable<std::uint32_t> entry_places; ///< in entries, by entry_key()
     std::uint32_t enterprise_number = 0;
     std::uint8_t packets_max = 0;
     std::uint16_t octets_max = 0;
@@ -105,6 +98,11 @@ struct RuleSet {
     CompileReport report;
 
     [[nodiscard]] ApplicationId id_of(RuleNumber rule) const noexcept;
+    /// Ids of one set of rules differ by engine and selector; enterprise numbers, never.
+    [[nodiscard]] static std::uint32_t entry_key(const ApplicationId& id) noexcept {
+        constexpr unsigned kSelectorBits = 24;
+        return std::uint32_t{static_cast<std::uint8_t>(id.engine)} << kSelectorBits | id.selector;
+    }
 };
 
 } // namespace probe

@@ -61,9 +61,17 @@ std::string_view address_of(std::string_view value) noexcept {
     return trimmed(value.substr(0, value.find(';')));
 }
 
+/// Fields that would be kept and are not there yet.
+bool any_open(std::span<const HeaderField> wanted, const ApplicationFields& fields) noexcept {
+    return std::any_of(wanted.begin(), wanted.end(), [&fields](const HeaderField& header) {
+        return fields.keeps(header.field) && !fields.has(header.field);
+    });
+}
+
 void set_headers(std::string_view headers, std::span<const HeaderField> wanted,
                  ApplicationFields& fields) noexcept {
-    while (!headers.empty()) {
+    bool open = any_open(wanted, fields);
+    while (open && !headers.empty()) {
         const Line line = take_line(headers);
         if (line.text.empty()) {
             return; // the body follows
@@ -79,6 +87,7 @@ void set_headers(std::string_view headers, std::span<const HeaderField> wanted,
                 const bool party =
                     header.field == F::sip_calling_party || header.field == F::sip_called_party;
                 fields.set(header.field, party ? address_of(value) : value);
+                open = any_open(wanted, fields);
                 break;
             }
         }

@@ -2,6 +2,7 @@
 #include "probe/application/tls.hpp"
 
 #include <algorithm>
+#include <array>
 
 #include "probe/application/certificate.hpp"
 #include "probe/application/payload_reader.hpp"
@@ -122,6 +123,14 @@ void set_client_fields(const ClientHello& hello, ApplicationFields& fields) noex
     }
 }
 
+bool keeps_certificate(const ApplicationFields& fields) noexcept {
+    using F = ApplicationField;
+    constexpr std::array kCertificateFields = {
+        F::tls_issuer_common_name, F::tls_subject_common_name, F::tls_not_before, F::tls_not_after};
+    return std::any_of(kCertificateFields.begin(), kCertificateFields.end(),
+                       [&fields](F field) { return fields.keeps(field); });
+}
+
 /// The handshake messages at the front of a direction. partly: what is there was read, and
 /// more is wanted.
 Parsed parse_handshake(Bytes handshake, bool all_there, ParserTools& tools,
@@ -152,7 +161,7 @@ Parsed parse_handshake(Bytes handshake, bool all_there, ParserTools& tools,
             return Parsed::complete;
         }
         if (type == kServerHello) {
-            if (parse_server_hello(body, tools, fields)) {
+            if (parse_server_hello(body, tools, fields) || !keeps_certificate(fields)) {
                 return Parsed::complete;
             }
         } else if (type == kServerHelloDone) {

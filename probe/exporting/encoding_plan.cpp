@@ -211,6 +211,10 @@ std::size_t EncodingPlan::encode(const std::uint8_t* record, RecordNames& names,
     const ApplicationEntry* const entry =
         labels_ && names.rules != nullptr ? names.rules->find(label) : nullptr;
     const auto put_next = [&](std::string_view text, bool whole) {
+        if (text.empty()) { // as most fields of most flows are
+            *out++ = 0;
+            return;
+        }
         const std::size_t kept = fitting(text, text_room, whole);
         names.texts_cut += kept < text.size() ? 1 : 0;
         text_room -= kept + prefix_octets(kept) - 1;

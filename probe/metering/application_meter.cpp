@@ -23,6 +23,20 @@ constexpr unsigned kPatience = 4;
 constexpr std::array kHeadFields = {Field::payload_head, Field::payload_head_reverse,
                                     Field::payload_entropy, Field::payload_entropy_reverse};
 
+/// What labels and parsers themselves ask for, beside what templates list: who a flow is with, and
+/// where a parser left off.
+constexpr std::array kAskedFor = {
+    Field::tls_server_name, Field::quic_server_name, Field::http_host, Field::dns_name,
+    Field::dns_id,          Field::http_method,      Field::ftp_user};
+
+FieldMask kept_fields(const ApplicationMeterOptions& options) noexcept {
+    FieldMask kept = options.wanted;
+    for (const Field field : kAskedFor) {
+        kept.add(field);
+    }
+    return kept;
+}
+
 bool is_any_of(const FieldMask& mask, std::span<const Field> fields) noexcept {
     return std::any_of(fields.begin(), fields.end(), [&](Field field) { return mask.has(field); });
 }
@@ -77,6 +91,7 @@ Bytes transport_payload(const PacketView& packet, const PacketHeaders& headers) 
 // NOLINTNEXTLINE(cppcoreguidelines-pro-type-member-init): a burst's arrays
 ApplicationMeter::ApplicationMeter(const ApplicationMeterOptions& options, MeteringLedger& ledger)
     : wanted_(options.wanted),
+      kept_(kept_fields(options)),
       wants_parsers_(options.rules != nullptr || is_any_but_heads(options.wanted)),
       wants_heads_(is_any_of(options.wanted, kHeadFields)),
       head_octets_(std::min(options.head_octets, kPayloadHeadMax)),
@@ -129,6 +144,7 @@ bool ApplicationMeter::begin(ApplicationStage& stage, ApplicationBlock& block,
         return false;
     }
     const bool forth = packet.direction == 0;
+    flow->names.fields.keep_only(&kept_);
     flow->source_port = forth ? packet.source_port : packet.destination_port;
     flow->destination_port = forth ? packet.destination_port : packet.source_port;
     flow->protocol = packet.protocol;

@@ -119,6 +119,7 @@ class ApplicationMeter {
     void tell_tallies() noexcept;
 
     FieldMask wanted_;
+    FieldMask kept_; ///< and what labels and parsers need; under inspection flows point to it
     bool wants_parsers_;
     bool wants_heads_;
     std::uint16_t head_octets_;

@@ -291,14 +291,18 @@ class FlowLaneOf final : public FlowLane {
 
     /// Layer 7: the payloads of flows that are not settled, all together.
     [[gnu::noinline]] void inspect_burst(const LaneBurst& burst, std::uint32_t keyed) noexcept {
+        const LaneTemplate* const templates = plan_.templates().data();
         for (std::uint32_t i = 0; i < keyed; ++i) {
-            const LaneTemplate& lane_template = plan_.templates()[numbers_[i]];
-            if (!lane_template.application || slots_[i] == FlowIndex::kNoSlot) {
+            if (slots_[i] == FlowIndex::kNoSlot) {
                 continue;
             }
             Record& record = table_.record(slots_[i]);
-            if (record.application == ApplicationStage::settled ||
-                (record.state & FlowState::kLive) == 0 || !(record.key == keys_[i])) {
+            if (record.application == ApplicationStage::settled) {
+                continue; // as most flows are most of the time
+            }
+            const LaneTemplate& lane_template = templates[numbers_[i]];
+            if (!lane_template.application || (record.state & FlowState::kLive) == 0 ||
+                !(record.key == keys_[i])) {
                 continue; // or it left within the burst
             }
             const auto bits =

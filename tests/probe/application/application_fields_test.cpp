@@ -25,6 +25,43 @@ TEST_CASE("the first value of a field stays", "[application]") {
     CHECK(fields.size() == 2);
 }
 
+TEST_CASE("what nobody keeps is neither checked nor stored", "[application]") {
+    const FieldMask kept = FieldMask{}.add(F::http_host).add(F::dns_answer_data);
+    ApplicationFields fields;
+    fields.clear();
+    fields.keep_only(&kept);
+    CHECK(fields.keeps(F::http_host));
+    CHECK_FALSE(fields.keeps(F::http_referer));
+    fields.set(F::http_referer, std::string_view("\xFF"));
+    fields.set(F::http_status, std::uint64_t{200});
+    fields.append(F::ssh_hassh, ",", "x");
+    CHECK(fields.size() == 0);
+    CHECK(fields.tally().emptied == 0);
+    fields.set(F::http_host, std::string_view("a.example"));
+    fields.append(F::dns_answer_data, ",", "192.0.2.1");
+    fields.append(F::dns_answer_data, ",", "192.0.2.2");
+    CHECK(fields.text(F::http_host) == "a.example");
+    CHECK(fields.text(F::dns_answer_data) == "192.0.2.1,192.0.2.2");
+    fields.clear(); // as new: everything is kept again
+    CHECK(fields.keeps(F::http_referer));
+}
+
+TEST_CASE("a text's octets beyond ASCII count wherever they stand", "[application]") {
+    for (std::size_t at = 0; at < 40; ++at) {
+        INFO(at);
+        ApplicationFields fields;
+        fields.clear();
+        std::string text(40, 'a');
+        text.insert(at, "\u00e9");
+        fields.set(F::http_user_agent, std::string_view(text));
+        CHECK(fields.text(F::http_user_agent) == text);
+        text.at(at) = '\xFF';
+        fields.set(F::http_target, std::string_view(text));
+        CHECK(fields.text(F::http_target).empty());
+        CHECK(fields.tally().emptied == 1);
+    }
+}
+
 TEST_CASE("a text that is not UTF-8 is emptied and counted", "[application][rfc7011-6.1.6]") {
     for (const std::string_view wrong :
          {"\xFF", "ok\xC0\x80", "\xED\xA0\x80", "\xF4\x90\x80\x80", "\xE2\x82", "\x80"}) {

@@ -404,6 +404,20 @@ TEST_CASE("Without Hyperscan labels fall back and say so",
     CHECK(rules->find(label.id)->name == "chat");
 }
 
+TEST_CASE("A folder that cannot keep patterns is named once", "[application][labels]") {
+    const Folder folder;
+    ApplicationOptions options;
+    options.cache = folder.file("not-a-folder", "") + "/cache";
+    const std::string both =
+        "  - {name: a, id: 1, category: t, protocol: [tcp, udp],\n"
+        "     patterns: [a, {match: b, at: anywhere}]}\n";
+    CHECK(rules_of(both, options)->report().compiled == 2);
+    CHECK(rules_of(both, options)->report().remarks.size() == 1);
+    options.cache = folder.path() + "/some/where/cache"; // made with what leads to it
+    CHECK(rules_of(both, options)->report().remarks.empty());
+    CHECK(rules_of(both, options)->report().from_cache == 2);
+}
+
 TEST_CASE("Compiled rules are kept, and damaged ones compiled again", "[application][labels]") {
     const Folder folder;
     ApplicationOptions options;
@@ -419,7 +433,7 @@ TEST_CASE("Compiled rules are kept, and damaged ones compiled again", "[applicat
     };
     const auto cached = [&options] {
         std::vector<std::filesystem::path> files;
-        for (const auto& file : std::filesystem::directory_iterator(options.cache)) {
+        for (const auto& file : std::filesystem::directory_iterator(*options.cache)) {
             files.push_back(file.path());
         }
         return files;
