@@ -2,9 +2,11 @@
 #include "probe/commands/assembly.hpp"
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cstdio>
+#include <cstdlib>
 #include <stdexcept>
 #include <utility>
 
@@ -76,8 +78,28 @@ void refuse_cleartext_payload(const ProbeConfig& config) {
     }
 }
 
+/// Where compiled patterns are kept unless the configuration says: what systemd made for the
+/// service, or the user's own cache (XDG Base Directory Specification). Empty: nowhere.
+std::string usual_cache() {
+    const auto folder = [](const char* variable, const char* below) {
+        const char* const value = std::getenv(variable);
+        return value != nullptr && *value == '/' ? value + std::string(below) : std::string();
+    };
+    for (const std::string& one :
+         {folder("CACHE_DIRECTORY", ""), folder("XDG_CACHE_HOME", "/parshall"),
+          folder("HOME", "/.cache/parshall")}) {
+        if (!one.empty()) {
+            return one.substr(0, one.find(':'));
+        }
+    }
+    return geteuid() == 0 ? "/var/cache/parshall" : "";
+}
+
 std::shared_ptr<const ApplicationRules> load_rules(const ProbeConfig& config) {
     ApplicationOptions options = config.metering.labels;
+    if (!options.cache) {
+        options.cache = usual_cache();
+    }
     if (options.rule_files.empty()) {
         options.rule_files = {find_rule_file("applications", "")};
     }

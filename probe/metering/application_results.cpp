@@ -8,34 +8,32 @@
 namespace probe {
 
 ApplicationResults::ApplicationResults(std::size_t octets, std::size_t records_max)
-    : chunks_(octets / kChunkOctets),
-      references_(chunks_.size()),
-      free_(chunks_.size()),
-      free_count_(chunks_.size()),
-      returned_(sizeof(ResultHandle), kReturnsPerRecord * records_max) {
-    for (std::size_t i = 0; i < free_.size(); ++i) {
-        free_[i] = static_cast<std::uint32_t>(free_.size() - 1 - i); // the first ones go first
-    }
-}
+    : chunks_count_(octets / kChunkOctets),
+      chunks_(std::make_unique_for_overwrite<Chunk[]>(chunks_count_)),
+      references_(std::make_unique_for_overwrite<std::uint32_t[]>(chunks_count_)),
+      free_(std::make_unique_for_overwrite<std::uint32_t[]>(chunks_count_)),
+      returned_(sizeof(ResultHandle), kReturnsPerRecord * records_max) {}
 
 ResultHandle ApplicationResults::store(Bytes result) noexcept {
     const std::size_t needed = std::max<std::size_t>(chunks_for(result.size()), 1);
-    if (needed > free_count_) {
+    if (needed > chunks_free()) {
         take_returns();
-        if (needed > free_count_) {
+        if (needed > chunks_free()) {
             return kNoResult;
         }
     }
-    const std::uint32_t first = free_[free_count_ - 1];
+    const std::uint32_t first = take_chunk();
+    std::uint32_t at = first;
     for (std::size_t n = 0; n < needed; ++n) {
-        Chunk& chunk = chunks_[free_[--free_count_]];
+        Chunk& chunk = chunks_[at];
         const std::size_t here = std::min(result.size(), Chunk::kOctets);
         chunk.octets = static_cast<std::uint32_t>(result.size());
-        chunk.next = n + 1 < needed ? free_[free_count_ - 1] : kNoResult;
         if (here != 0) {
             std::memcpy(chunk.data.data(), result.data(), here);
         }
         result = result.subspan(here);
+        at = n + 1 < needed ? take_chunk() : kNoResult;
+        chunk.next = at;
     }
     references_[first] = 1;
     return first;

@@ -9,13 +9,14 @@
 // Threads: one worker writes; the exporter calls read() and give_back() only. A result is complete
 // before a record with its handle is published (SpscQueue P1), and is written again only after the
 // exporter's give_back() was seen (C1), so the octets themselves need no atomics.
-// Memory: all at construction.
+// Memory: all at construction, but no page of it is touched before it is needed: reading a small
+// capture does not wait for a large pool.
 #pragma once
 
 #include <array>
 #include <cstdint>
+#include <memory>
 #include <span>
-#include <vector>
 
 #include "probe/metering/spsc_queue.hpp"
 #include "probe/packet/packet_batch.hpp"
@@ -44,8 +45,10 @@ class ApplicationResults {
     /// Takes what the exporter gave back. Cheap when there is nothing.
     void take_returns() noexcept;
 
-    [[nodiscard]] std::size_t chunks() const noexcept { return chunks_.size(); }
-    [[nodiscard]] std::size_t chunks_free() const noexcept { return free_count_; }
+    [[nodiscard]] std::size_t chunks() const noexcept { return chunks_count_; }
+    [[nodiscard]] std::size_t chunks_free() const noexcept {
+        return free_count_ + (chunks_count_ - fresh_);
+    }
 
     // --- the exporter ---
 
@@ -73,12 +76,19 @@ class ApplicationResults {
         return (octets + Chunk::kOctets - 1) / Chunk::kOctets;
     }
 
-    std::vector<Chunk> chunks_;             // worker: rw, exporter: ro while it holds a reference
-    std::vector<std::uint32_t> references_; // worker: rw. By first chunk
-    std::vector<std::uint32_t> free_;       // worker: rw
-    std::size_t free_count_;
-    std::size_t lent_ = 0; // worker: rw. To records that were not seen back
-    SpscQueue returned_;   // exporter: producer, worker: consumer
+    /// One of chunks_free(), the one used last if any was.
+    [[nodiscard]] std::uint32_t take_chunk() noexcept {
+        return free_count_ != 0 ? free_[--free_count_] : static_cast<std::uint32_t>(fresh_++);
+    }
+
+    std::size_t chunks_count_;
+    std::unique_ptr<Chunk[]> chunks_; // worker: rw, exporter: ro while it holds a reference
+    std::unique_ptr<std::uint32_t[]> references_; // worker: rw. By first chunk
+    std::unique_ptr<std::uint32_t[]> free_;       // worker: rw. The first free_count_ are valid
+    std::size_t free_count_ = 0;                  // worker: rw
+    std::size_t fresh_ = 0;                       // worker: rw. Chunks from here on were never used
+    std::size_t lent_ = 0;                        // worker: rw. To records that were not seen back
+    SpscQueue returned_;                          // exporter: producer, worker: consumer
 };
 
 } // namespace probe
