@@ -2,6 +2,7 @@
 #include "encoder/message_builder.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 
 namespace ipfix {
@@ -26,6 +27,13 @@ MessageBuilder::MessageBuilder(std::uint32_t domain_id, std::uint16_t message_oc
 AppendVerdict MessageBuilder::append_template(const TemplateRecord& record) noexcept {
     return append(record.scope_count() > 0 ? kOptionsTemplateSetId : kTemplateSetId,
                   record.octets(), kTemplateRecordOctetsMin);
+}
+
+AppendVerdict MessageBuilder::append_withdrawal(const TemplateRecord& record) noexcept {
+    std::array<std::uint8_t, kTemplateRecordOctetsMin> withdrawal{};
+    store_be(withdrawal.data(), record.id());
+    return append(record.scope_count() > 0 ? kOptionsTemplateSetId : kTemplateSetId, withdrawal,
+                  kTemplateRecordOctetsMin);
 }
 
 AppendVerdict MessageBuilder::append_data(std::uint16_t template_id,

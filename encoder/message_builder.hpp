@@ -29,6 +29,8 @@ class MessageBuilder {
 
     /// A Template or an Options Template, each in Sets of its own kind.
     [[nodiscard]] AppendVerdict append_template(const TemplateRecord& record) noexcept;
+    /// The Template Withdrawal of RFC 7011 section 8.1: its id and no fields.
+    [[nodiscard]] AppendVerdict append_withdrawal(const TemplateRecord& record) noexcept;
     /// `record` is one encoded Data Record of this template.
     [[nodiscard]] AppendVerdict append_data(const TemplateRecord& description,
                                             std::span<const std::uint8_t> record) noexcept {

@@ -258,3 +258,16 @@ TEST_CASE("a padded message never outgrows its size", "[encoder][padding]") {
               AppendVerdict::record_too_large);
     }
 }
+
+TEST_CASE("a withdrawal is an id and no fields, in a Set of its template's kind",
+          "[encoder][rfc7011-8.1]") {
+    MessageBuilder builder(1, 1400);
+    REQUIRE(builder.append_withdrawal(fixed_template()) == AppendVerdict::appended);
+    const Octets alone = message_of(builder);
+    CHECK(Octets(alone.begin() + 16, alone.end()) == Octets{0, 2, 0, 8, 1, 0, 0, 0});
+    CHECK(builder.data_records() == 0);
+    const ipfix::TemplateRecord options(
+        400, "o", {{ipfix::find_element("templateId"), 2}, {ipfix::find_element("flowId"), 8}}, 1);
+    REQUIRE(builder.append_withdrawal(options) == AppendVerdict::appended);
+    CHECK(sets_of(message_of(builder)) == std::vector<SetSeen>{{2, 8}, {3, 8}});
+}
