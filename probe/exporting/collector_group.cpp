@@ -131,6 +131,17 @@ void CollectorGroup::repeat_templates() noexcept {
         collector->repeat_templates();
 }
 
+void CollectorGroup::change_templates(const TemplateView& templates, OptionsRecords* options,
+                                      TimeNs now) noexcept {
+    for (const auto& collector : collectors_)
+        collector->change_templates(templates, options, now);
+}
+
+void CollectorGroup::retire_templates() noexcept {
+    for (const auto& collector : collectors_)
+        collector->retire_templates();
+}
+
 void CollectorGroup::close(TimeNs now) noexcept {
     closing_ = true;
     step(now);

@@ -38,6 +38,9 @@ class CollectorGroup final : public RecordSink {
     void append(const DataRecord& record, TimeNs now) noexcept override;
     void step(TimeNs now) noexcept override;
     void repeat_templates() noexcept override;
+    void change_templates(const TemplateView& templates, OptionsRecords* options,
+                          TimeNs now) noexcept override;
+    void retire_templates() noexcept override;
     void close(TimeNs now) noexcept override;
     void abandon() noexcept override;
     [[nodiscard]] bool idle() const noexcept override;

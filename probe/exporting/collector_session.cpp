@@ -33,13 +33,11 @@ std::span<const ipfix::TemplateRecord> templates_of(const Source* source) noexce
 } // namespace
 
 CollectorSession::CollectorSession(CollectorOptions collector, const ExportOptions& options,
-                                   std::uint32_t domain_id,
-                                   std::span<const ipfix::TemplateRecord> templates,
+                                   std::uint32_t domain_id, const TemplateView& templates,
                                    std::unique_ptr<Transport> transport,
                                    OptionsSource* options_records, std::uint32_t first_sequence,
                                    const CommonProperties* common)
     : collector_(std::move(collector)),
-      data_templates_(templates.size()),
       common_(common),
       transport_(std::move(transport)),
       message_delay_(options.message_delay),
@@ -47,9 +45,9 @@ CollectorSession::CollectorSession(CollectorOptions collector, const ExportOptio
       first_sequence_(first_sequence),
       template_copies_(options.template_copies),
       announcements_(templates, templates_of(common), templates_of(options_records),
-                     options.template_refresh, options.template_refresh_messages),
-      options_(options_records, options.options_interval,
-               templates.size() + templates_of(common).size()),
+                     options.template_refresh, options.template_refresh_messages,
+                     transport_->reliable()),
+      options_(options_records, options.options_interval),
       pace_(options.udp_octets_per_ms_max),
       rate_limit_(collector_.records_per_second, collector_.bits_per_second),
       backlog_(options.queue_octets),
@@ -58,7 +56,6 @@ CollectorSession::CollectorSession(CollectorOptions collector, const ExportOptio
       burst_(transport_->messages_at_once()) {}
 
 void CollectorSession::append(const DataRecord& record, TimeNs now) noexcept {
-    assert(record.template_index < data_templates_);
     const RecordWeight& weight = record.weight;
     ledger_.offered.add(weight);
     const auto refuse = [&](LossReason reason) {
@@ -67,20 +64,40 @@ void CollectorSession::append(const DataRecord& record, TimeNs now) noexcept {
     };
     if (closed_) return refuse(LossReason::shutdown);
     if (record.octets.size() > ipfix::kRecordOctetsMax) return refuse(LossReason::record_too_large);
+    if (record.template_index >= announcements_.size()) {
+        return refuse(LossReason::template_changed); // the reload found no memory for it
+    }
     if (!builder_.carries(announcements_[record.template_index])) {
         return refuse(LossReason::not_representable);
     }
     spooling_ = spooling_ || (spool_ && (backlog_.over_half() || away(now)));
     if (spooling_) return spool_->push(record, now);
+    if (!queue({record.template_index, record.octets, weight}, now)) refuse(why_full(now));
+}
+
+bool CollectorSession::queue(const SpooledRecord& record, TimeNs now) noexcept {
     QueuedRecord entry;
     entry.queued_at = now;
-    entry.weight = weight;
+    entry.weight = record.weight;
     entry.template_index = static_cast<std::uint16_t>(record.template_index);
-    if (backlog_.push(entry, record.octets)) {
-        pace_.record_arrived(record.octets.size());
-        return ledger_.queued.add(weight);
+    if (!backlog_.push(entry, record.octets)) return false;
+    announcements_.record_queued(record.template_index, backlog_.pushed());
+    pace_.record_arrived(record.octets.size());
+    ledger_.queued.add(record.weight);
+    return true;
+}
+
+void CollectorSession::change_templates(const TemplateView& templates, OptionsRecords* options,
+                                        TimeNs now) noexcept {
+    if (options_.records() == nullptr) options = nullptr;
+    try {
+        builder_.change(templates);
+        announcements_.change(templates, templates_of(common_), templates_of(options));
+    } catch (...) { // out of memory: the session goes on with the templates that it has
+        return;
     }
-    refuse(why_full(now));
+    if (options != nullptr) options_.change(options, now);
+    if (spool_) spool_->change_templates(templates.all());
 }
 
 void CollectorSession::open_spool(std::uint32_t domain_id,
@@ -105,13 +122,7 @@ void CollectorSession::step_spool(TimeNs now) noexcept {
     if (!replaying) return;
     SpooledRecord record;
     for (int n = 0; n < kReplayedPerStep && room() && spool_->peek(record, now); ++n) {
-        QueuedRecord entry;
-        entry.queued_at = now;
-        entry.weight = record.weight;
-        entry.template_index = static_cast<std::uint16_t>(record.template_index);
-        if (!backlog_.push(entry, record.octets)) break;
-        pace_.record_arrived(record.octets.size());
-        ledger_.queued.add(record.weight);
+        if (!queue(record, now)) break;
         spool_->pop();
     }
     spooling_ = !spool_->empty();
@@ -160,6 +171,7 @@ void CollectorSession::step(TimeNs now) noexcept {
     unsend_failed(LossReason::connection_lost);
     follow_transport(connected);
     step_spool(now);
+    announcements_.records_left(backlog_.left(), !spooling_);
     pace_.measure(now);
     if (connected_) {
         options_.start_when_due(now,
@@ -267,7 +279,8 @@ void CollectorSession::end_session() noexcept {
     unsend_unacknowledged(LossReason::connection_lost);
 }
 
-bool CollectorSession::message_due(TimeNs now) const noexcept {
+bool CollectorSession::message_due(TimeNs now) noexcept {
+    announcements_.records_left(backlog_.left(), !spooling_);
     if (announcements_.due() || (options_.due() && !trying_)) return true;
     if (!transport_->reliable() && announcements_.refresh_due(now, !backlog_.all_read())) {
         return true;
@@ -280,6 +293,7 @@ bool CollectorSession::message_due(TimeNs now) const noexcept {
 }
 
 void CollectorSession::pack_message(TimeNs now) noexcept {
+    announcements_.records_left(backlog_.left(), !spooling_);
     export_time_s_ = std::max(export_time_s_, export_time_of(now));
     builder_.begin(transport_->max_message_octets(), static_cast<std::uint32_t>(export_time_s_));
     message_records_ = {};
@@ -305,7 +319,7 @@ bool CollectorSession::pack_common() noexcept {
     if (announcements_.packed() > 0) common_packed_ = 0;
     for (; common_packed_ < common_->count(); ++common_packed_) {
         const CommonProperties::Record record = common_->record(common_packed_);
-        const std::size_t index = data_templates_ + record.template_index;
+        const std::size_t index = announcements_.of_common(record.template_index);
         const auto verdict = announcements_.announced(index)
                                  ? builder_.append_data(announcements_[index], record.octets)
                                  : ipfix::AppendVerdict::record_too_large;

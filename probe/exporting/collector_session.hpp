@@ -11,6 +11,8 @@
 // The rules:
 //  - No data before its template (template_announcements.hpp). Over UDP all are repeated after a
 //    send error as well.
+//  - A reload changes templates in the session; those that went are withdrawn behind their last
+//    record, never over UDP (template_announcements.hpp). What waits keeps its template.
 //  - Records of Options Templates (options_cycle.hpp) count in sequence numbers, but are no flow
 //    records: the ledger keeps them apart.
 //  - Common properties (common_properties.hpp) are told before the flow records that refer to them,
@@ -66,7 +68,7 @@ class CollectorSession final : public RecordSink {
   public:
     /// `options_records`, `common`: nullptr for none.
     CollectorSession(CollectorOptions collector, const ExportOptions& options,
-                     std::uint32_t domain_id, std::span<const ipfix::TemplateRecord> templates,
+                     std::uint32_t domain_id, const TemplateView& templates,
                      std::unique_ptr<Transport> transport, OptionsSource* options_records = nullptr,
                      std::uint32_t first_sequence = 0, const CommonProperties* common = nullptr);
 
@@ -99,8 +101,12 @@ class CollectorSession final : public RecordSink {
     /// Templates go again at the front of the next message (an operator's SIGUSR1). UDP
     /// only: where delivery is sure, RFC 7011 section 8.1 wants each once.
     void repeat_templates() noexcept override;
+    void change_templates(const TemplateView& templates, OptionsRecords* options,
+                          TimeNs now) noexcept override;
+    void retire_templates() noexcept override { announcements_.retire(); }
 
   private:
+    [[nodiscard]] bool queue(const SpooledRecord& record, TimeNs now) noexcept;
     [[nodiscard]] LossReason why_full(TimeNs now) const noexcept;
     [[nodiscard]] bool away(TimeNs now) const noexcept;
     void step_spool(TimeNs now) noexcept;
@@ -111,7 +117,7 @@ class CollectorSession final : public RecordSink {
     /// the time window of a file.
     void say_last_words(TimeNs now) noexcept;
     void end_session() noexcept;
-    [[nodiscard]] bool message_due(TimeNs now) const noexcept;
+    [[nodiscard]] bool message_due(TimeNs now) noexcept;
     void pack_message(TimeNs now) noexcept;
     /// False: the message is full, and flow records must wait for the next one.
     [[nodiscard]] bool pack_common() noexcept;
@@ -135,7 +141,6 @@ class CollectorSession final : public RecordSink {
     void unsend(const RecordTally& tally, LossReason reason) noexcept;
 
     const CollectorOptions collector_;
-    const std::size_t data_templates_; ///< the first of announcements_
     const CommonProperties* const common_;
     const std::unique_ptr<Transport> transport_;
     const TimeNs message_delay_;

@@ -44,8 +44,9 @@ bool CollectorSession::burst_ends(TimeNs now) const noexcept {
 
 // A message that tries a path goes alone.
 bool CollectorSession::may_join_burst() const noexcept {
-    return !failing_ && !trying_ && announcements_.packed() == 0 && options_.packed() == 0 &&
-           common_records_ == 0 && !burst_.full(message_.size());
+    return !failing_ && !trying_ && announcements_.packed() == 0 &&
+           announcements_.withdrawn() == 0 && options_.packed() == 0 && common_records_ == 0 &&
+           !burst_.full(message_.size());
 }
 
 // Pace and rate limit count what is offered: what the kernel refuses of it counts again, later.

@@ -25,14 +25,23 @@ ipfix::TemplateRecord checksum_template(std::span<const ipfix::TemplateRecord> t
 } // namespace
 
 ExportMessage::ExportMessage(const CollectorOptions& collector, std::uint32_t domain_id,
-                             std::span<const ipfix::TemplateRecord> templates,
-                             std::uint16_t set_padding)
+                             const TemplateView& templates, std::uint16_t set_padding)
     : ipfix_(domain_id, static_cast<std::uint16_t>(ipfix::kMessageOctetsMax), set_padding),
       netflow_(make_netflow_messages(collector.format, domain_id, templates)) {
-    if (collector.file.time_window) window_ = std::make_unique<FileTimeWindow>(templates);
+    known_ = templates.all().size();
+    if (collector.file.time_window) window_ = std::make_unique<FileTimeWindow>(templates.all());
     if (!collector.file.checksum) return;
-    checksum_ = checksum_template(templates);
+    checksum_ = checksum_template(templates.all());
     digest_ = std::make_unique<Md5Digest>();
+}
+
+void ExportMessage::change(const TemplateView& templates) {
+    for (; known_ < templates.all().size(); ++known_) {
+        if (!templates.present_data(known_)) continue;
+        const ipfix::TemplateRecord& record = templates.all()[known_];
+        if (netflow_ != nullptr) netflow_->add(record);
+        if (window_) window_->add(record);
+    }
 }
 
 void ExportMessage::begin(std::uint16_t octets_max, std::uint32_t export_time_s) noexcept {

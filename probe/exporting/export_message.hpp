@@ -21,6 +21,7 @@
 #include "probe/exporting/file_time_window.hpp"
 #include "probe/exporting/message_checksum.hpp"
 #include "probe/exporting/netflow_messages.hpp"
+#include "probe/exporting/template_list.hpp"
 #include "probe/packet/packet_batch.hpp"
 
 namespace probe {
@@ -31,7 +32,10 @@ class ExportMessage {
     /// and std::runtime_error where checksums cannot be made. `templates` must outlive it.
     /// `set_padding`: of IPFIX, as MessageBuilder's.
     ExportMessage(const CollectorOptions& collector, std::uint32_t domain_id,
-                  std::span<const ipfix::TemplateRecord> templates, std::uint16_t set_padding);
+                  const TemplateView& templates, std::uint16_t set_padding);
+
+    /// A reload: `templates` begins with those that were there. Allocates.
+    void change(const TemplateView& templates);
 
     /// The time window of a file is that of a session.
     void start_session() noexcept {
@@ -65,6 +69,12 @@ class ExportMessage {
         templates_ = templates_ || verdict == ipfix::AppendVerdict::appended;
         return verdict;
     }
+    /// Of IPFIX alone: older formats know no sure transports.
+    [[nodiscard]] ipfix::AppendVerdict append_withdrawal(
+        const ipfix::TemplateRecord& record) noexcept {
+        return netflow_ == nullptr ? ipfix_.append_withdrawal(record)
+                                   : ipfix::AppendVerdict::appended;
+    }
     [[nodiscard]] ipfix::AppendVerdict append_data(const ipfix::TemplateRecord& description,
                                                    Bytes record) noexcept {
         const ipfix::AppendVerdict verdict = netflow_ == nullptr
@@ -97,6 +107,7 @@ class ExportMessage {
     std::optional<ipfix::TemplateRecord> checksum_;
     std::unique_ptr<Md5Digest> digest_;
     std::unique_ptr<FileTimeWindow> window_;
+    std::size_t known_ = 0; ///< templates
     std::uint32_t export_time_s_ = 0;
     std::uint32_t appended_ = 0;
     bool templates_ = false; ///< in the message at hand

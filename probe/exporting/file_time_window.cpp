@@ -36,12 +36,16 @@ FileTimeWindow::FileTimeWindow(std::span<const ipfix::TemplateRecord> templates)
            {ipfix::find_element("maxFlowEndMilliseconds"), 8}},
           1) {
     for (const ipfix::TemplateRecord& record : templates) {
-        const NetflowFields fields(record);
-        const bool both = fields.start() && fields.end() &&
-                          at_fixed_place(record, fields.start()->index) &&
-                          at_fixed_place(record, fields.end()->index);
-        if (both) known_.push_back({record.id(), *fields.start(), *fields.end()});
+        add(record);
     }
+}
+
+void FileTimeWindow::add(const ipfix::TemplateRecord& record) {
+    const NetflowFields fields(record);
+    const bool both = fields.start() && fields.end() &&
+                      at_fixed_place(record, fields.start()->index) &&
+                      at_fixed_place(record, fields.end()->index);
+    if (both) known_.push_back({record.id(), *fields.start(), *fields.end()});
 }
 
 void FileTimeWindow::take(std::uint16_t template_id, Bytes record) noexcept {

@@ -25,6 +25,8 @@ class FileTimeWindow {
     using Record = std::array<std::uint8_t, 1 + 8 + 8>;
 
     explicit FileTimeWindow(std::span<const ipfix::TemplateRecord> templates);
+    /// One more template. Allocates.
+    void add(const ipfix::TemplateRecord& record);
 
     [[nodiscard]] const ipfix::TemplateRecord& options_template() const noexcept {
         return options_template_;

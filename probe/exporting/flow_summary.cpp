@@ -82,9 +82,10 @@ std::uint64_t number_of(const ipfix::InformationElement& element, Bytes octets) 
 
 } // namespace
 
-FlowSummaryReader::FlowSummaryReader(std::span<const ipfix::TemplateRecord> templates)
-    : templates_(templates) {
-    for (const ipfix::TemplateRecord& record : templates_) {
+FlowSummaryReader::FlowSummaryReader(const TemplateView& templates) : templates_(templates.all()) {
+    for (std::size_t i = 0; i < templates_.size(); ++i) {
+        const ipfix::TemplateRecord& record = templates_[i];
+        const bool present = templates.present_data(i);
         std::vector<FlowRole>& roles = roles_.emplace_back();
         for (const ipfix::FieldSpecifier& field : record.fields()) {
             FlowRole role = role_of(field);
@@ -92,6 +93,7 @@ FlowSummaryReader::FlowSummaryReader(std::span<const ipfix::TemplateRecord> temp
             const bool joined = role == FlowRole::flags || role == FlowRole::name;
             if (taken && !joined) role = FlowRole::none;
             roles.push_back(role);
+            if (!present) continue;
             fillable_[static_cast<std::size_t>(role)] = true;
             has_ipv6_ |= field.element->type == ipfix::AbstractDataType::ipv6Address &&
                          (role == FlowRole::source || role == FlowRole::destination);

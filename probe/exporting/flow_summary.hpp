@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "encoder/template_record.hpp"
+#include "probe/exporting/template_list.hpp"
 #include "probe/packet/packet_batch.hpp"
 
 namespace probe {
@@ -57,7 +58,8 @@ struct FlowSummary {
 
 class FlowSummaryReader {
   public:
-    explicit FlowSummaryReader(std::span<const ipfix::TemplateRecord> templates);
+    /// Of those that are present, can() speaks.
+    explicit FlowSummaryReader(const TemplateView& templates);
 
     /// Whether any template has such a field.
     [[nodiscard]] bool can(FlowRole role) const {

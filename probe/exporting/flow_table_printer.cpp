@@ -23,10 +23,17 @@ constexpr std::uint64_t kTcp = 6;
 
 } // namespace
 
-FlowTablePrinter::FlowTablePrinter(std::span<const ipfix::TemplateRecord> templates,
-                                   unsigned columns)
-    : reader_(templates) {
+FlowTablePrinter::FlowTablePrinter(const TemplateView& templates, unsigned columns)
+    : reader_(templates), columns_(columns) {
     choose_columns(columns);
+}
+
+void FlowTablePrinter::change(const TemplateView& templates) {
+    reader_ = FlowSummaryReader(templates);
+    const auto before = widths_;
+    widths_ = {};
+    choose_columns(columns_);
+    heading_due_ = heading_due_ || widths_ != before;
 }
 
 void FlowTablePrinter::choose_columns(unsigned columns) {

@@ -31,7 +31,10 @@ namespace probe {
 class FlowTablePrinter {
   public:
     /// `columns`: the terminal's width, 80 at least; 0: as wide as everything needs.
-    FlowTablePrinter(std::span<const ipfix::TemplateRecord> templates, unsigned columns);
+    FlowTablePrinter(const TemplateView& templates, unsigned columns);
+
+    /// A reload: `templates` begins with those that were there. Other columns get a new heading.
+    void change(const TemplateView& templates);
 
     /// With a heading before the first record.
     void append_record(std::string& out, std::size_t template_index, Bytes data_record);
@@ -70,6 +73,7 @@ class FlowTablePrinter {
     [[nodiscard]] static std::string flags_or_icmp(const FlowSummary& flow);
 
     FlowSummaryReader reader_;
+    unsigned columns_;
     std::array<std::size_t, kColumns> widths_{}; ///< 0: not shown
     bool milliseconds_ = false;                  ///< START with its fraction
     bool heading_due_ = true;

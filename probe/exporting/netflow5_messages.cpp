@@ -40,18 +40,20 @@ std::uint32_t part(std::uint64_t sum, std::uint64_t pieces, std::uint64_t i) noe
 
 } // namespace
 
-Netflow5Messages::Netflow5Messages(std::uint32_t domain_id,
-                                   std::span<const ipfix::TemplateRecord> templates)
+Netflow5Messages::Netflow5Messages(std::uint32_t domain_id, const TemplateView& templates)
     : message_(static_cast<std::uint16_t>(domain_id)) {
-    for (const ipfix::TemplateRecord& record : templates) {
-        if (is_ipv6(record)) continue;
-        translated_.push_back(translate(record));
+    for (std::size_t i = 0; i < templates.all().size(); ++i) {
+        if (templates.present_data(i)) add(templates.all()[i]);
     }
     if (translated_.empty()) {
         throw std::invalid_argument(
             "none of the templates is for IPv4, and NetFlow v5 carries nothing else; send NetFlow "
             "v9 (netflow9://) or IPFIX (udp://)");
     }
+}
+
+void Netflow5Messages::add(const ipfix::TemplateRecord& record) {
+    if (!is_ipv6(record)) translated_.push_back(translate(record));
 }
 
 Netflow5Messages::Translated Netflow5Messages::translate(const ipfix::TemplateRecord& record) {

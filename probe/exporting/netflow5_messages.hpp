@@ -17,8 +17,9 @@ namespace probe {
 class Netflow5Messages final : public NetflowMessages {
   public:
     /// The low 16 bits of the domain are engine type and id. Throws std::invalid_argument.
-    Netflow5Messages(std::uint32_t domain_id, std::span<const ipfix::TemplateRecord> templates);
+    Netflow5Messages(std::uint32_t domain_id, const TemplateView& templates);
 
+    void add(const ipfix::TemplateRecord& record) override;
     void begin(std::uint16_t octets_max, std::uint32_t export_time_s) noexcept override;
     [[nodiscard]] bool has_templates() const noexcept override { return false; }
     /// Those of IPv6 it does not.

@@ -6,6 +6,8 @@
 #include <stdexcept>
 #include <string>
 
+#include "probe/exporting/file_time_window.hpp"
+
 namespace probe {
 namespace {
 
@@ -32,23 +34,13 @@ void put32(std::vector<std::uint8_t>& out, std::uint32_t value) {
 
 } // namespace
 
-Netflow9Messages::Netflow9Messages(std::uint32_t source_id,
-                                   std::span<const ipfix::TemplateRecord> templates)
+Netflow9Messages::Netflow9Messages(std::uint32_t source_id, const TemplateView& templates)
     : message_(source_id) {
-    std::uint32_t free_id = ipfix::kFirstDataSetId;
-    std::size_t longest = 0;
-    for (const ipfix::TemplateRecord& record : templates) {
-        translated_.push_back(translate(record));
-        free_id = std::max<std::uint32_t>(free_id, record.id() + 1U);
-        longest = std::max(longest, translated_.back().record_octets);
+    for (std::size_t i = 0; i < templates.all().size(); ++i) {
+        if (templates.present_data(i)) add(templates.all()[i]);
     }
-    scratch_.resize(longest);
-    if (free_id > UINT16_MAX) {
-        throw std::invalid_argument(
-            "no template id is left above those of the templates; give them lower ids");
-    }
-    // One record of the whole exporter: every packet is metered.
-    sampling_id_ = static_cast<std::uint16_t>(free_id);
+    // One record of the whole exporter: every packet is metered. Reloads give ids from below.
+    sampling_id_ = free_template_id(templates.all(), UINT16_MAX);
     put16(sampling_template_, sampling_id_);
     put16(sampling_template_, 4); // octets of scope fields, then of options
     put16(sampling_template_, 8);
@@ -61,6 +53,11 @@ Netflow9Messages::Netflow9Messages(std::uint32_t source_id,
     put32(sampling_record_, source_id);
     put32(sampling_record_, 1);
     sampling_record_.push_back(kDeterministic);
+}
+
+void Netflow9Messages::add(const ipfix::TemplateRecord& record) {
+    translated_.push_back(translate(record));
+    scratch_.resize(std::max(scratch_.size(), translated_.back().record_octets));
 }
 
 Netflow9Messages::Translated Netflow9Messages::translate(const ipfix::TemplateRecord& record) {
@@ -109,7 +106,13 @@ Netflow9Messages::Translated Netflow9Messages::translate(const ipfix::TemplateRe
 
 void Netflow9Messages::begin(std::uint16_t octets_max, std::uint32_t export_time_s) noexcept {
     message_.reset(octets_max);
+    sampling_told_ = false;
     uptime_.begin_message(export_time_s);
+}
+
+bool Netflow9Messages::carries(const ipfix::TemplateRecord& record) const noexcept {
+    return std::any_of(translated_.begin(), translated_.end(),
+                       [&](const Translated& how) { return how.id == record.id(); });
 }
 
 const Netflow9Messages::Translated* Netflow9Messages::find(std::uint16_t template_id) noexcept {
@@ -124,10 +127,11 @@ const Netflow9Messages::Translated* Netflow9Messages::find(std::uint16_t templat
 
 ipfix::AppendVerdict Netflow9Messages::append_template(
     const ipfix::TemplateRecord& record) noexcept {
-    if (record.id() == translated_.front().id) {
+    if (!sampling_told_) {
         if (const auto verdict = append_sampling(); verdict != ipfix::AppendVerdict::appended) {
             return verdict;
         }
+        sampling_told_ = true;
     }
     const Translated* how = find(record.id());
     if (how == nullptr) return ipfix::AppendVerdict::record_too_large;

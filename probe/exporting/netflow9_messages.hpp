@@ -17,13 +17,12 @@ namespace probe {
 class Netflow9Messages final : public NetflowMessages {
   public:
     /// Throws std::invalid_argument.
-    Netflow9Messages(std::uint32_t source_id, std::span<const ipfix::TemplateRecord> templates);
+    Netflow9Messages(std::uint32_t source_id, const TemplateView& templates);
 
+    void add(const ipfix::TemplateRecord& record) override;
     void begin(std::uint16_t octets_max, std::uint32_t export_time_s) noexcept override;
     [[nodiscard]] bool has_templates() const noexcept override { return true; }
-    [[nodiscard]] bool carries(const ipfix::TemplateRecord&) const noexcept override {
-        return true;
-    }
+    [[nodiscard]] bool carries(const ipfix::TemplateRecord& record) const noexcept override;
     [[nodiscard]] ipfix::AppendVerdict append_template(
         const ipfix::TemplateRecord& record) noexcept override;
     [[nodiscard]] ipfix::AppendVerdict append_data(std::uint16_t template_id,
@@ -57,6 +56,7 @@ class Netflow9Messages final : public NetflowMessages {
     NetflowUptime uptime_;
     std::vector<Translated> translated_;
     std::uint16_t sampling_id_ = 0;
+    bool sampling_told_ = false; ///< in the message at hand
     std::vector<std::uint8_t> sampling_template_;
     std::vector<std::uint8_t> sampling_record_;
     std::size_t last_found_ = 0;

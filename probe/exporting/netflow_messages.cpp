@@ -6,9 +6,8 @@
 
 namespace probe {
 
-std::unique_ptr<NetflowMessages> make_netflow_messages(
-    ExportFormat format, std::uint32_t domain_id,
-    std::span<const ipfix::TemplateRecord> templates) {
+std::unique_ptr<NetflowMessages> make_netflow_messages(ExportFormat format, std::uint32_t domain_id,
+                                                       const TemplateView& templates) {
     switch (format) {
         case ExportFormat::netflow9:
             return std::make_unique<Netflow9Messages>(domain_id, templates);

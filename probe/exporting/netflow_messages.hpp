@@ -24,6 +24,7 @@
 #include "encoder/message_builder.hpp"
 #include "encoder/template_record.hpp"
 #include "probe/exporting/export_options.hpp"
+#include "probe/exporting/template_list.hpp"
 #include "probe/packet/packet_batch.hpp"
 
 namespace probe {
@@ -31,6 +32,9 @@ namespace probe {
 class NetflowMessages {
   public:
     virtual ~NetflowMessages() = default;
+
+    /// A reload: one more template. Throws as make_netflow_messages; allocates.
+    virtual void add(const ipfix::TemplateRecord& record) = 0;
 
     /// Starts the next message.
     virtual void begin(std::uint16_t octets_max, std::uint32_t export_time_s) noexcept = 0;
@@ -51,8 +55,9 @@ class NetflowMessages {
 };
 
 /// nullptr for IPFIX. Throws std::invalid_argument, with the remedy, for templates that this format
-/// cannot carry. `templates` must outlive it.
-[[nodiscard]] std::unique_ptr<NetflowMessages> make_netflow_messages(
-    ExportFormat format, std::uint32_t domain_id, std::span<const ipfix::TemplateRecord> templates);
+/// cannot carry, of the data templates that are present. `templates` must outlive it.
+[[nodiscard]] std::unique_ptr<NetflowMessages> make_netflow_messages(ExportFormat format,
+                                                                     std::uint32_t domain_id,
+                                                                     const TemplateView& templates);
 
 } // namespace probe

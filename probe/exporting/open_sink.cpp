@@ -84,31 +84,47 @@ std::unique_ptr<Transport> open_transport(const CollectorOptions& collector,
     return nullptr;
 }
 
-/// Throws std::invalid_argument for what the format cannot carry at all.
-void tell_what_is_left_out(const CollectorOptions& collector,
-                           std::span<const ipfix::TemplateRecord> templates, const LogLine& log) {
+/// Data templates at the front of the list: all of them, unless a reload changed some.
+std::span<const ipfix::TemplateRecord> first_data_templates(const TemplateView& templates) {
+    std::size_t count = 0;
+    while (count < templates.all().size() && templates.present_data(count))
+        ++count;
+    for (std::size_t i = count; i < templates.all().size(); ++i) {
+        if (templates.present_data(i) || templates.all()[i].scope_count() == 0) {
+            throw std::invalid_argument(
+                "a stream for each template cannot begin behind a reload that changed templates; "
+                "restart for it");
+        }
+    }
+    return templates.all().first(count);
+}
+
+} // namespace
+
+void check_format(const CollectorOptions& collector, const TemplateView& templates,
+                  const LogLine& log) {
     const auto netflow = make_netflow_messages(collector.format, 0, templates);
     if (netflow == nullptr || !log) return;
-    for (const ipfix::TemplateRecord& record : templates) {
-        if (netflow->carries(record)) continue;
+    for (std::size_t i = 0; i < templates.all().size(); ++i) {
+        const ipfix::TemplateRecord& record = templates.all()[i];
+        if (!templates.present_data(i) || netflow->carries(record)) continue;
         log("collector " + collector.url +
             ": NetFlow v5 carries IPv4 alone; records of template '" + record.name() +
             "' are not sent and counted (not_representable)");
     }
 }
 
-} // namespace
-
 std::unique_ptr<RecordSink> open_sink(const CollectorOptions& collector,
                                       const ExportOptions& options, std::uint32_t domain_id,
-                                      std::span<const ipfix::TemplateRecord> templates,
+                                      const TemplateView& templates,
                                       OptionsRecords* options_records, const LogLine& log,
                                       std::uint64_t seed, const CommonProperties* common) {
-    tell_what_is_left_out(collector, templates, log);
+    check_format(collector, templates, log);
     if (collector.sctp.streams == SctpStreamUse::per_template) {
+        const auto data_templates = first_data_templates(templates);
         const std::uint16_t streams =
-            sctp_streams_wanted(collector.sctp.streams, templates, options_records);
-        return std::make_unique<SctpStreams>(collector, options, domain_id, templates,
+            sctp_streams_wanted(collector.sctp.streams, data_templates, options_records);
+        return std::make_unique<SctpStreams>(collector, options, domain_id, data_templates,
                                              open_sctp(collector, options, log, seed, streams),
                                              options_records, log);
     }
@@ -123,7 +139,7 @@ std::unique_ptr<RecordSink> open_sink(const CollectorOptions& collector,
     }
     auto session = std::make_unique<CollectorSession>(
         collector, options, domain_id, templates, std::move(transport), options_records, 0, common);
-    if (!collector.spool.directory.empty()) session->open_spool(domain_id, templates, log);
+    if (!collector.spool.directory.empty()) session->open_spool(domain_id, templates.all(), log);
     return session;
 }
 

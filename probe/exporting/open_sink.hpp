@@ -19,7 +19,12 @@ namespace probe {
 /// reconnects of many probes.
 [[nodiscard]] std::unique_ptr<RecordSink> open_sink(
     const CollectorOptions& collector, const ExportOptions& options, std::uint32_t domain_id,
-    std::span<const ipfix::TemplateRecord> templates, OptionsRecords* options_records,
-    const LogLine& log, std::uint64_t seed, const CommonProperties* common = nullptr);
+    const TemplateView& templates, OptionsRecords* options_records, const LogLine& log,
+    std::uint64_t seed, const CommonProperties* common = nullptr);
+
+/// Throws std::invalid_argument for templates that the collector's format cannot carry at all; says
+/// whose records are left out.
+void check_format(const CollectorOptions& collector, const TemplateView& templates,
+                  const LogLine& log);
 
 } // namespace probe

@@ -8,6 +8,14 @@ void OptionsCycle::start_session(TimeNs now) noexcept {
     begun_at_ = now;
 }
 
+// What the message at hand holds of those before counts when it leaves; of these it has none.
+void OptionsCycle::change(OptionsSource* records, TimeNs now) noexcept {
+    records_ = records;
+    count_ = records->count();
+    start_session(now);
+    packed_next_ = 0;
+}
+
 void OptionsCycle::start_when_due(TimeNs now, bool ending) noexcept {
     if (count_ == 0 || due()) return;
     const bool last = ending && !last_begun_;
@@ -26,7 +34,7 @@ void OptionsCycle::pack(ExportMessage& message, const TemplateAnnouncements& ann
                         SessionLedger& ledger) noexcept {
     for (; packed_next_ < count_; ++packed_next_) {
         const OptionsSource::Encoded record = records_->encode(packed_next_, ledger);
-        const std::size_t index = first_template_ + record.template_index;
+        const std::size_t index = announcements.of_options(record.template_index);
         const auto verdict = announcements.announced(index)
                                  ? message.append_data(announcements[index], record.octets)
                                  : ipfix::AppendVerdict::record_too_large;

@@ -17,14 +17,17 @@ namespace probe {
 
 class OptionsCycle {
   public:
-    /// `records`: nullptr for none. `first_template`: the index of their first template.
-    OptionsCycle(OptionsSource* records, TimeNs interval, std::size_t first_template) noexcept
+    /// `records`: nullptr for none.
+    OptionsCycle(OptionsSource* records, TimeNs interval) noexcept
         : records_(records),
           count_(records != nullptr ? records->count() : 0),
           interval_(interval),
-          first_template_(first_template),
           next_(count_),
           packed_next_(count_) {}
+
+    [[nodiscard]] OptionsSource* records() const noexcept { return records_; }
+    /// A reload: what is told from the next record on, all of it at once.
+    void change(OptionsSource* records, TimeNs now) noexcept;
 
     [[nodiscard]] bool due() const noexcept { return next_ < count_; }
     /// Nothing is due, and the cycle before the end was sent.
@@ -48,10 +51,9 @@ class OptionsCycle {
     void message_left() noexcept { next_ = packed_next_; }
 
   private:
-    OptionsSource* const records_;
-    const std::size_t count_;
+    OptionsSource* records_;
+    std::size_t count_;
     const TimeNs interval_;
-    const std::size_t first_template_;
     std::size_t next_; ///< records from here on are due
     TimeNs begun_at_ = 0;
     bool last_begun_ = false;

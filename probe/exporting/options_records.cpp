@@ -145,6 +145,9 @@ OptionsRecords::OptionsRecords(std::span<const ipfix::TemplateRecord> data_templ
             next_id_ = std::max<std::uint32_t>(next_id_, t.id() + 1U);
         }
     }
+    if (context.known != nullptr) {
+        ids_.emplace(*context.known, data_templates);
+    }
     constexpr std::size_t kCountersMax = 64;
     const auto counters = [this](Kind kind, std::size_t template_index) {
         records_.push_back({kind, template_index, {}});
@@ -181,13 +184,23 @@ std::size_t OptionsRecords::add_template(const char* name, std::size_t scope_cou
         fields.push_back(
             {element, shortened ? scope_octets : ipfix::default_length(element->type)});
     }
+    const std::uint16_t id = next_id(name, fields, scope_count);
+    templates_.emplace_back(id, name, std::move(fields), scope_count);
+    return templates_.size() - 1;
+}
+
+std::uint16_t OptionsRecords::next_id(const char* name,
+                                      const std::vector<ipfix::FieldSpecifier>& fields,
+                                      std::size_t scope_count) {
+    if (ids_) {
+        const auto known = ids_->known_as({ipfix::kFirstDataSetId, name, fields, scope_count});
+        return known ? *known : ids_->fresh();
+    }
     if (next_id_ > UINT16_MAX) {
         throw std::runtime_error(
             "no template ids are left above those of the templates; give them lower ids");
     }
-    templates_.emplace_back(static_cast<std::uint16_t>(next_id_++), name, std::move(fields),
-                            scope_count);
-    return templates_.size() - 1;
+    return static_cast<std::uint16_t>(next_id_++);
 }
 
 void OptionsRecords::add_flow_keys(std::span<const ipfix::TemplateRecord> data_templates) {

@@ -22,6 +22,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -30,6 +31,7 @@
 #include "probe/application/application_rules.hpp"
 #include "probe/exporting/common_properties.hpp"
 #include "probe/exporting/session_ledger.hpp"
+#include "probe/exporting/template_list.hpp"
 #include "probe/metering/packet_sampler.hpp"
 #include "probe/packet/packet_batch.hpp"
 
@@ -70,6 +72,8 @@ struct OptionsContext {
     SamplingOptions sampling{}; ///< none: no records of it
     /// Whose templates have their ids already; nullptr: there are none.
     const CommonProperties* common = nullptr;
+    /// Of a reload: what collectors know keeps its ids. nullptr: of the start.
+    const TemplateList* known = nullptr;
 };
 
 /// Records of Options Templates for a session. Thread: the exporter's lcore.
@@ -123,6 +127,9 @@ class OptionsRecords final : public OptionsSource {
         std::vector<std::uint8_t> octets; ///< encoded at start, or room for it
     };
 
+    [[nodiscard]] std::uint16_t next_id(const char* name,
+                                        const std::vector<ipfix::FieldSpecifier>& fields,
+                                        std::size_t scope_count);
     std::size_t add_template(const char* name, std::size_t scope_count,
                              std::span<const std::string_view> elements,
                              std::uint16_t scope_octets = 0);
@@ -133,7 +140,8 @@ class OptionsRecords final : public OptionsSource {
     void add_element_types(std::span<const ipfix::TemplateRecord> data_templates);
 
     std::uint32_t domain_id_;
-    std::uint32_t next_id_;
+    std::uint32_t next_id_;          ///< at the start
+    std::optional<TemplateIds> ids_; ///< of a reload
     std::vector<ipfix::TemplateRecord> templates_;
     std::vector<Record> records_;
     const MeteringReporter* reporter_ = nullptr;

@@ -58,6 +58,7 @@ bool RecordBacklog::push(const QueuedRecord& record, Bytes octets) noexcept {
     }
     tail_ = (tail_ + need) % ring_.size();
     used_ += need;
+    ++pushed_;
     ++records_;
     ++unread_records_;
     held_octets_ += octets.size();

@@ -41,6 +41,10 @@ class RecordBacklog {
     void release() noexcept;
     void clear() noexcept;
 
+    /// Records that were ever taken, and how many of these are not held any more.
+    [[nodiscard]] std::uint64_t pushed() const noexcept { return pushed_; }
+    [[nodiscard]] std::uint64_t left() const noexcept { return pushed_ - records_; }
+
     [[nodiscard]] bool empty() const noexcept { return records_ == 0; }
     [[nodiscard]] bool all_read() const noexcept { return unread_records_ == 0; }
     [[nodiscard]] bool over_half() const noexcept { return used_ > ring_.size() / 2; }
@@ -59,6 +63,7 @@ class RecordBacklog {
     std::size_t tail_ = 0;   ///< where the next goes
     std::size_t used_ = 0;   ///< octets from head_ to tail_, gaps at the ring's end included
     std::size_t read_ = 0;   ///< octets from head_ to cursor_
+    std::uint64_t pushed_ = 0;
     std::size_t records_ = 0;
     std::size_t unread_records_ = 0;
     std::size_t held_octets_ = 0; ///< record octets in the ring

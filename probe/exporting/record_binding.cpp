@@ -661,18 +661,55 @@ bool may_be_too_short(const Fields& fields, const std::vector<EncodingStep>& ste
     return false;
 }
 
+ipfix::TemplateRecord content_of(const ipfix::TemplateDescription& description) {
+    return {ipfix::kFirstDataSetId, description.name, // any id
+            fields_on_wire(ipfix::ordered_fields(description))};
+}
+
+/// Numbers the templates of a reload: those that are known keep their ids, others have the one that
+/// is written when nobody had it, else a new one.
+void assign_template_ids(std::span<ipfix::TemplateDescription> templates,
+                         const TemplateList& known) {
+    std::vector<ipfix::TemplateDescription> as_written(templates.begin(), templates.end());
+    ipfix::assign_template_ids(as_written); // says what is used twice
+    TemplateIds ids(known);
+    std::vector<ipfix::TemplateDescription*> unknown;
+    for (ipfix::TemplateDescription& one : templates) {
+        const std::optional<std::uint16_t> id = ids.known_as(content_of(one));
+        if (id) {
+            const bool renumbered = one.id != 0 && one.id != *id && ids.take(one.id);
+            one.id = renumbered ? one.id : *id;
+        } else {
+            unknown.push_back(&one);
+        }
+    }
+    std::stable_partition(unknown.begin(), unknown.end(), [](const auto* one) {
+        return one->id != 0; // what is written goes before what may be anything
+    });
+    for (ipfix::TemplateDescription* one : unknown) {
+        if (one->id == 0 || !ids.take(one->id)) {
+            one->id = ids.fresh();
+        }
+    }
+}
+
 } // namespace
 
 RecordBinding::RecordBinding(const std::vector<ipfix::TemplateDescription>& descriptions,
                              const BindingContext& context)
     : rules_(context.rules) {
     std::vector<ipfix::TemplateDescription> numbered = descriptions;
-    ipfix::assign_template_ids(numbered);
+    if (context.known != nullptr) {
+        assign_template_ids(numbered, *context.known);
+    } else {
+        ipfix::assign_template_ids(numbered);
+    }
     std::vector<TemplateRequest> requests;
     for (const ipfix::TemplateDescription& description : numbered) {
         requests.push_back(request_of(description, context));
         templates_.emplace_back(description.id, description.name,
                                 fields_on_wire(ipfix::ordered_fields(description)));
+        places_.push_back(places_.size());
     }
     try {
         plan_ = std::make_unique<MeteringPlan>(std::move(requests));
@@ -706,6 +743,16 @@ std::uint16_t RecordBinding::free_id() const {
     return static_cast<std::uint16_t>(id);
 }
 
+/// Of a wider template: the one that collectors know it by, or a free one.
+std::uint16_t RecordBinding::companion_id(const std::string& name,
+                                          const std::vector<ipfix::FieldSpecifier>& fields,
+                                          const BindingContext& context) const {
+    if (context.known == nullptr) return free_id();
+    TemplateIds ids(*context.known, templates_);
+    const auto known = ids.known_as({ipfix::kFirstDataSetId, name, fields});
+    return known ? *known : ids.fresh();
+}
+
 /// The plans of one template for the records of one family, and what they need besides: once for
 /// both families.
 void RecordBinding::add_plans(const ipfix::TemplateDescription& description, std::size_t request,
@@ -735,7 +782,9 @@ void RecordBinding::add_plans(const ipfix::TemplateDescription& description, std
             std::make_unique<EncodingPlan>(plan_of(wide, EncodingPlan::LargeNumbers::none));
         if (wide_index_[request] == kNone) {
             wide_index_[request] = templates_.size();
-            templates_.emplace_back(free_id(), description.name + ".wide", wide);
+            templates_.emplace_back(companion_id(description.name + ".wide", wide, context),
+                                    description.name + ".wide", wide);
+            places_.push_back(places_.size());
         }
     }
     if (!common.empty()) {
@@ -780,7 +829,13 @@ EncodedRecord RecordBinding::encode(IpFamily family, unsigned template_number,
             return {template_index(family, template_number), {out, octets}, EncodedForm::listed};
         }
     }
-    return {plans.wide_index, {out, plans.wide->encode(record, names, out)}, form};
+    return {places_[plans.wide_index], {out, plans.wide->encode(record, names, out)}, form};
+}
+
+void RecordBinding::place_in(const TemplateList& list) {
+    for (std::size_t i = 0; i < templates_.size(); ++i) {
+        places_[i] = list.place_of(templates_[i].id());
+    }
 }
 
 } // namespace probe

@@ -13,6 +13,7 @@
 #include "encoder/template_record.hpp"
 #include "probe/exporting/common_properties.hpp"
 #include "probe/exporting/encoding_plan.hpp"
+#include "probe/exporting/template_list.hpp"
 #include "probe/metering/metering_plan.hpp"
 
 namespace probe {
@@ -29,6 +30,8 @@ struct BindingContext {
         1'280 - 48 - ipfix::kMessageHeaderOctets - ipfix::kSetHeaderOctets;
     std::uint32_t sampling_interval = 1;       ///< one packet in so many is metered
     TimeNs active_timeout = 60 * kNsPerSecond; ///< no record is longer
+    /// Of a reload: what collectors know keeps its ids. nullptr: of the start.
+    const TemplateList* known = nullptr;
 };
 
 /// Whether a receiver wants every value in the record itself: it cannot tell common properties.
@@ -41,7 +44,7 @@ enum class EncodedForm : std::uint8_t {
     whole,  ///< its common properties have no id (the table is full), or nobody wants one
 };
 struct EncodedRecord {
-    std::size_t template_index = 0; ///< in templates()
+    std::size_t template_index = 0; ///< in templates(), or in the list of place_in()
     Bytes octets;
     EncodedForm form = EncodedForm::listed;
 };
@@ -81,11 +84,15 @@ class RecordBinding {
     [[nodiscard]] const CommonProperties* common_properties() const noexcept {
         return common_.get();
     }
-    /// Its template's place in templates().
+    /// Its template's place in templates(), or in the list of place_in().
     [[nodiscard]] std::size_t template_index(IpFamily family,
                                              unsigned template_number) const noexcept {
-        return plan_->lane(family).templates()[template_number].request;
+        return places_[plan_->lane(family).templates()[template_number].request];
     }
+    /// A template's place among templates() is its place in this list from now on. Once, before
+    /// records are encoded.
+    void place_in(const TemplateList& list);
+
     /// Offset of vlan_and_template in a record of this family.
     [[nodiscard]] std::size_t template_number_offset(IpFamily family) const noexcept {
         return template_number_offset_[static_cast<std::size_t>(family)];
@@ -113,9 +120,13 @@ class RecordBinding {
     void add_plans(const ipfix::TemplateDescription& description, std::size_t request,
                    IpFamily family, const BindingContext& context);
     [[nodiscard]] std::uint16_t free_id() const;
+    [[nodiscard]] std::uint16_t companion_id(const std::string& name,
+                                             const std::vector<ipfix::FieldSpecifier>& fields,
+                                             const BindingContext& context) const;
 
     std::shared_ptr<const ApplicationRules> rules_;
     std::vector<ipfix::TemplateRecord> templates_;
+    std::vector<std::size_t> places_;
     std::unique_ptr<MeteringPlan> plan_;
     std::array<std::vector<Plans>, 2> plans_;
     std::vector<std::size_t> wide_index_;      ///< by request; kNone: it has no companion

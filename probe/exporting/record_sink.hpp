@@ -12,9 +12,12 @@
 #include <string>
 
 #include "probe/exporting/session_ledger.hpp"
+#include "probe/exporting/template_list.hpp"
 #include "probe/packet/packet_batch.hpp"
 
 namespace probe {
+
+class OptionsRecords;
 
 /// One line for the operator, without a newline; called on changes of state only, never per
 /// message.
@@ -41,6 +44,15 @@ class RecordSink {
     /// Templates go again at the front of the next message (an operator's SIGUSR1), where there are
     /// any.
     virtual void repeat_templates() noexcept {}
+
+    /// A reload: records may come of all these templates from now on, those that were there have
+    /// the same index. `options`: told in place of the options records before, where those were
+    /// told; nullptr: none are. Allocates; what finds no memory for them loses the records of new
+    /// templates by name.
+    virtual void change_templates(const TemplateView& /*templates*/, OptionsRecords* /*options*/,
+                                  TimeNs /*now*/) noexcept {}
+    /// The last record of an absent template has come.
+    virtual void retire_templates() noexcept {}
 
     /// From here on everything queued is due at once. Call step() until idle() or the shutdown
     /// deadline, then abandon().

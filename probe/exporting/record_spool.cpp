@@ -82,17 +82,13 @@ void RecordSpool::push(const DataRecord& record, TimeNs now) noexcept {
     if (record.octets.size() > ipfix::kRecordOctetsMax) {
         return lose_new(record, LossReason::record_too_large, now);
     }
-    const std::uint16_t id = templates_[record.template_index].id();
     bool fresh = current_ == nullptr;
     if (fresh && !begin_block(now)) return lose_new(record, LossReason::spool_behind, now);
-    const bool weights_full =
-        current_->weight_octets + kSpoolTallyOctetsMax > current_->weights.size();
-    auto verdict = weights_full ? ipfix::AppendVerdict::message_full
-                                : current_->message.append_data(id, record.octets);
+    auto verdict = append(record);
     if (verdict == ipfix::AppendVerdict::message_full && current_->tally.records != 0) {
         seal(now);
         if (!begin_block(now)) return lose_new(record, LossReason::spool_behind, now);
-        verdict = current_->message.append_data(id, record.octets);
+        verdict = append(record);
     }
     if (verdict != ipfix::AppendVerdict::appended) {
         return lose_new(record, LossReason::record_too_large, now);
@@ -103,13 +99,28 @@ void RecordSpool::push(const DataRecord& record, TimeNs now) noexcept {
     ledger_.spooled.add(record.weight);
 }
 
+/// To the block at hand, behind its template.
+ipfix::AppendVerdict RecordSpool::append(const DataRecord& record) noexcept {
+    WriteBlock& block = *current_;
+    if (block.weight_octets + kSpoolTallyOctetsMax > block.weights.size()) {
+        return ipfix::AppendVerdict::message_full;
+    }
+    const ipfix::TemplateRecord& described_by = templates_[record.template_index];
+    const std::uint16_t id = described_by.id();
+    if (!described_.test(id)) {
+        const auto verdict = block.message.append_template(described_by);
+        if (verdict != ipfix::AppendVerdict::appended) return verdict;
+        described_.set(id);
+    }
+    return block.message.append_data(id, record.octets);
+}
+
 bool RecordSpool::begin_block(TimeNs now) noexcept {
     if (free_.empty()) return false;
     current_ = free_.back();
     free_.pop_back();
     current_->message.reset();
-    for (const ipfix::TemplateRecord& t : templates_)
-        static_cast<void>(current_->message.append_template(t));
+    described_.reset();
     current_->weight_octets = 0;
     current_->tally = {};
     current_->begun_at = now;
@@ -167,6 +178,7 @@ void RecordSpool::ask_for_blocks() noexcept {
     bool asked = false;
     while (blocks_on_disk_ > 0 && read_blocks_[asking_].state == Reading::idle) {
         read_blocks_[asking_].state = Reading::asked_for;
+        read_blocks_[asking_].records->set_templates(templates_);
         give(to_read_, ReadJob{read_blocks_[asking_].records.get(), {}});
         asking_ = (asking_ + 1) % read_blocks_.size();
         --blocks_on_disk_;
@@ -181,6 +193,7 @@ void RecordSpool::read_current(TimeNs now) noexcept {
     ReadBlock& block = read_blocks_[asking_];
     if (current_ == nullptr || current_->tally.records == 0 || block.state != Reading::idle) return;
     const Bytes message = current_->message.finish(0, sequence_);
+    block.records->set_templates(templates_);
     std::copy(message.begin(), message.end(), block.records->room().begin());
     if (!block.records->read(message.size(),
                              Bytes(current_->weights).first(current_->weight_octets))) {

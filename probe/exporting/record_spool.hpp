@@ -5,7 +5,9 @@
 // The exporter never waits for a disk: it fills blocks of 64 KiB and gives them to a thread of the
 // spool, which compresses, checks and writes them, and reads them back one ahead. When all blocks
 // wait for the disk, records are lost by that name. A block leaves memory when it is full or a
-// second old. When nothing is on disk or on the way there, the block being filled is read directly.
+// second old. Each block is an IPFIX message of its own, with the templates that its records use,
+// so that neither a reload nor another process changes what they mean. When nothing is on disk or
+// on the way there, the block being filled is read directly.
 //
 // Threads: the exporter's lcore, and the spool's own, which runs work(). SpscQueues between them
 // hand blocks over, and with them all right to touch them. The calls of the end wait for
@@ -14,6 +16,7 @@
 
 #include <array>
 #include <atomic>
+#include <bitset>
 #include <memory>
 #include <span>
 #include <string>
@@ -47,6 +50,11 @@ class RecordSpool {
     RecordSpool& operator=(const RecordSpool&) = delete;
 
     // --- the exporter ---
+
+    /// A reload: `templates` begins with those that were there, and outlives the spool as these do.
+    void change_templates(std::span<const ipfix::TemplateRecord> templates) noexcept {
+        templates_ = templates;
+    }
 
     /// Counts the record in the ledger: spooled or lost.
     void push(const DataRecord& record, TimeNs now) noexcept;
@@ -104,6 +112,7 @@ class RecordSpool {
     };
 
     [[nodiscard]] bool begin_block(TimeNs now) noexcept;
+    [[nodiscard]] ipfix::AppendVerdict append(const DataRecord& record) noexcept;
     void seal(TimeNs now) noexcept;
     void take_written(TimeNs now) noexcept;
     void take_read(TimeNs now) noexcept;
@@ -118,11 +127,12 @@ class RecordSpool {
     void read(ReadJob& job) noexcept;
 
     // exporter: rw
-    const std::span<const ipfix::TemplateRecord> templates_;
+    std::span<const ipfix::TemplateRecord> templates_;
     SessionLedger& ledger_;
     std::vector<std::unique_ptr<WriteBlock>> write_blocks_;
     std::vector<WriteBlock*> free_;
     WriteBlock* current_ = nullptr;
+    std::bitset<std::size_t{1} << 16> described_; ///< templates in current_, by id
     std::uint32_t sequence_ = 0;
     enum class Reading : std::uint8_t { idle, asked_for, ready };
     struct ReadBlock {

@@ -67,6 +67,7 @@ bool SpooledRecords::read_templates(Bytes set) noexcept {
         // The same layout under another id is the same template.
         const Bytes layout = begin.subspan(2, begin.size() - set.size() - 2);
         for (std::size_t t = 0; t < templates_.size(); ++t) {
+            if (templates_[t].scope_count() != 0) continue;
             const Bytes ours = Bytes(templates_[t].octets()).subspan(2);
             if (!std::equal(layout.begin(), layout.end(), ours.begin(), ours.end())) continue;
             stored.template_index = static_cast<std::uint16_t>(t);

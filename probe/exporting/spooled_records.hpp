@@ -29,6 +29,11 @@ class SpooledRecords {
     /// `templates` must outlive it.
     explicit SpooledRecords(std::span<const ipfix::TemplateRecord> templates);
 
+    /// From the next read() on.
+    void set_templates(std::span<const ipfix::TemplateRecord> templates) noexcept {
+        templates_ = templates;
+    }
+
     /// Where a block's message is to be written before read(): kMessageOctetsMax octets.
     [[nodiscard]] std::span<std::uint8_t> room() noexcept { return message_; }
 
@@ -63,7 +68,7 @@ class SpooledRecords {
                                  Bytes& weights) noexcept;
     [[nodiscard]] std::size_t record_octets(const Stored& stored, Bytes rest) const noexcept;
 
-    const std::span<const ipfix::TemplateRecord> templates_;
+    std::span<const ipfix::TemplateRecord> templates_;
     std::vector<std::uint8_t> message_;
     std::vector<Stored> stored_;
     std::vector<std::uint16_t> lengths_; ///< of the fields of all stored_

@@ -22,9 +22,9 @@ constexpr mode_t kFileMode = 0644;
 } // namespace
 
 TextSink::TextSink(CollectorOptions collector, const ExportOptions& options,
-                   std::span<const ipfix::TemplateRecord> templates, unsigned columns)
+                   const TemplateView& templates, unsigned columns)
     : collector_(std::move(collector)),
-      templates_(templates),
+      templates_(templates.all()),
       message_delay_(options.message_delay),
       fd_(STDOUT_FILENO) {
     const bool to_file = collector_.path != "-";
@@ -49,7 +49,8 @@ void TextSink::append(const DataRecord& record, TimeNs now) noexcept {
     const RecordWeight& weight = record.weight;
     ledger_.offered.add(weight);
     const std::size_t before = buffer_.size();
-    if (!broken_ && !closed_) {
+    const bool known = record.template_index < templates_.size();
+    if (!broken_ && !closed_ && known) {
         try {
             if (table_) {
                 table_->append_record(buffer_, record.template_index, record.octets);
@@ -67,8 +68,20 @@ void TextSink::append(const DataRecord& record, TimeNs now) noexcept {
             buffer_.resize(before);
         }
     }
-    const auto reason = closed_ ? LossReason::shutdown : LossReason::send_error;
+    const auto reason = closed_  ? LossReason::shutdown
+                        : !known ? LossReason::template_changed
+                                 : LossReason::send_error;
     ledger_.lost[static_cast<std::size_t>(reason)].add(weight);
+}
+
+void TextSink::change_templates(const TemplateView& templates, OptionsRecords* /*options*/,
+                                TimeNs /*now*/) noexcept {
+    try {
+        if (table_) table_->change(templates);
+    } catch (...) { // out of memory: records of new templates are lost and counted
+        return;
+    }
+    templates_ = templates.all();
 }
 
 void TextSink::step(TimeNs now) noexcept {

@@ -26,13 +26,15 @@ class TextSink final : public RecordSink {
     /// `collector.transport` is json or table, its path "-" or a file to (over)write.
     /// `columns`: the terminal's width; 0: wide enough for everything.
     TextSink(CollectorOptions collector, const ExportOptions& options,
-             std::span<const ipfix::TemplateRecord> templates, unsigned columns);
+             const TemplateView& templates, unsigned columns);
     ~TextSink() override;
     TextSink(const TextSink&) = delete;
     TextSink& operator=(const TextSink&) = delete;
 
     void append(const DataRecord& record, TimeNs now) noexcept override;
     void step(TimeNs now) noexcept override;
+    void change_templates(const TemplateView& templates, OptionsRecords* options,
+                          TimeNs now) noexcept override;
     void close(TimeNs now) noexcept override;
     void abandon() noexcept override;
     [[nodiscard]] bool idle() const noexcept override { return ledger_.queued.records == 0; }

@@ -315,6 +315,7 @@ bool Decoder::template_record(std::span<const std::uint8_t>& body, bool options,
 
 // RFC 7011 section 8.1.
 void Decoder::withdraw(std::uint16_t id, bool options, Domain& domain) {
+    ++withdrawals_;
     const std::string who = "withdrawal of template " + std::to_string(id);
     if (!rules_.withdrawals) complain(who + " over a transport that has none");
     if (id == (options ? 3 : 2)) {

@@ -105,6 +105,7 @@ class Decoder {
     [[nodiscard]] std::uint64_t data_records() const { return data_records_; }
     [[nodiscard]] std::uint64_t messages() const { return messages_; }
     [[nodiscard]] std::uint64_t template_records() const { return template_records_; }
+    [[nodiscard]] std::uint64_t withdrawals() const { return withdrawals_; }
     /// Data Records that sequence numbers say were sent but did not come (0 when all is well);
     /// filled also when Rules::sequence is off.
     [[nodiscard]] std::uint64_t records_missing() const { return records_missing_; }
@@ -142,6 +143,7 @@ class Decoder {
     std::uint64_t data_records_ = 0;
     std::uint64_t messages_ = 0;
     std::uint64_t template_records_ = 0;
+    std::uint64_t withdrawals_ = 0;
     std::uint64_t records_missing_ = 0;
     std::uint32_t domain_id_ = 0;
     std::uint32_t export_time_s_ = 0;
