@@ -7,6 +7,8 @@
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
+#include <fstream>
+#include <iterator>
 #include <stdexcept>
 #include <utility>
 
@@ -95,7 +97,7 @@ std::string usual_cache() {
     return geteuid() == 0 ? "/var/cache/parshall" : "";
 }
 
-std::shared_ptr<const ApplicationRules> load_rules(const ProbeConfig& config) {
+ApplicationOptions rule_options(const ProbeConfig& config) {
     ApplicationOptions options = config.metering.labels;
     if (!options.cache) {
         options.cache = usual_cache();
@@ -103,6 +105,23 @@ std::shared_ptr<const ApplicationRules> load_rules(const ProbeConfig& config) {
     if (options.rule_files.empty()) {
         options.rule_files = {find_rule_file("applications", "")};
     }
+    return options;
+}
+
+/// What is in the rule files, to see later whether they changed.
+std::string read_rule_texts(const ProbeConfig& config) {
+    std::string texts;
+    for (const std::string& path : rule_options(config).rule_files) {
+        std::ifstream file(path, std::ios::binary);
+        texts += path + '\0';
+        texts.append(std::istreambuf_iterator<char>(file), {});
+        texts += '\0';
+    }
+    return texts;
+}
+
+std::shared_ptr<const ApplicationRules> load_rules(const ProbeConfig& config) {
+    const ApplicationOptions options = rule_options(config);
     auto rules = ApplicationRules::load(options);
     for (const std::string& remark : rules->report().remarks) {
         tell_operator(remark);
@@ -133,7 +152,8 @@ void refuse_oversize_records(const RecordBinding& binding, const ExportOptions& 
     }
 }
 
-RecordBinding bind_templates(const ProbeConfig& config) {
+RecordBinding bind_templates(const ProbeConfig& config, const TemplateList* known,
+                             std::string* rule_texts) {
     std::vector<ipfix::TemplateDescription> descriptions;
     for (const std::string& file : config.metering.template_files) {
         for (ipfix::TemplateDescription& one : ipfix::load_template_descriptions(file)) {
@@ -141,6 +161,7 @@ RecordBinding bind_templates(const ProbeConfig& config) {
         }
     }
     BindingContext context;
+    context.known = known;
     context.domain_id = config.observation.domain_id;
     context.sampling_interval = config.metering.sampling.interval();
     context.active_timeout = config.metering.timeouts.active;
@@ -159,6 +180,9 @@ RecordBinding bind_templates(const ProbeConfig& config) {
         refuse_cleartext_payload(config);
     }
     if (lists(descriptions, FieldKind::label)) {
+        if (rule_texts != nullptr) {
+            *rule_texts = read_rule_texts(config); // before: a change in between is seen later
+        }
         context.rules = load_rules(config);
     }
     RecordBinding binding(descriptions, context);
@@ -166,9 +190,11 @@ RecordBinding bind_templates(const ProbeConfig& config) {
     return binding;
 }
 
+namespace {
+
 std::unique_ptr<OptionsRecords> make_options_records(const ProbeConfig& config,
-                                                     const RecordBinding& binding,
-                                                     bool by_default) {
+                                                     const RecordBinding& binding, bool by_default,
+                                                     const TemplateList* known) {
     if (!config.exporting.options_records.value_or(by_default)) {
         return nullptr;
     }
@@ -177,7 +203,8 @@ std::unique_ptr<OptionsRecords> make_options_records(const ProbeConfig& config,
                            .interfaces = {},
                            .rules = binding.rules().get(),
                            .sampling = config.metering.sampling,
-                           .common = binding.common_properties()};
+                           .common = binding.common_properties(),
+                           .known = known};
     for (std::size_t i = 0; i < config.observation.points.size(); ++i) {
         const std::string& port = config.observation.points[i].port;
         context.interfaces.push_back(
@@ -186,16 +213,35 @@ std::unique_ptr<OptionsRecords> make_options_records(const ProbeConfig& config,
     return std::make_unique<OptionsRecords>(binding.templates(), context);
 }
 
+} // namespace
+
+TemplateGeneration make_generation(const ProbeConfig& config, bool options_by_default,
+                                   const TemplateList* known) {
+    TemplateGeneration made;
+    auto binding = std::make_unique<RecordBinding>(bind_templates(config, known, &made.rule_texts));
+    made.options_records = make_options_records(config, *binding, options_by_default, known);
+    const std::span<const ipfix::TemplateRecord> options_templates =
+        made.options_records != nullptr ? made.options_records->templates()
+                                        : std::span<const ipfix::TemplateRecord>();
+    made.templates =
+        known == nullptr
+            ? std::make_unique<TemplateList>(binding->templates(), options_templates)
+            : std::make_unique<TemplateList>(*known, binding->templates(), options_templates);
+    binding->place_in(*made.templates);
+    made.binding = std::move(binding);
+    return made;
+}
+
 std::vector<std::unique_ptr<RecordSink>> open_sinks(const ProbeConfig& config,
-                                                    const RecordBinding& binding,
-                                                    OptionsRecords* options_records) {
+                                                    const TemplateGeneration& generation) {
     std::vector<std::unique_ptr<RecordSink>> sinks;
     std::vector<std::vector<std::unique_ptr<RecordSink>>> groups(config.exporting.groups.size());
     for (const CollectorOptions& collector : config.exporting.collectors) {
         auto& where = collector.group == kNoGroup ? sinks : groups.at(collector.group);
         where.push_back(open_sink(collector, config.exporting, config.observation.domain_id,
-                                  binding.templates(), options_records, tell_operator,
-                                  SipKey::random().k0, binding.common_properties()));
+                                  *generation.templates, generation.options_records.get(),
+                                  tell_operator, SipKey::random().k0,
+                                  generation.binding->common_properties()));
     }
     for (std::size_t g = 0; g < groups.size(); ++g) {
         sinks.push_back(

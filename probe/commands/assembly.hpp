@@ -20,18 +20,29 @@ namespace probe {
 /// std::invalid_argument.
 [[nodiscard]] ProbeConfig assemble_config(const CommandLine& words);
 
-/// All template files of the configuration, bound to the meter. Throws ConfigError.
-[[nodiscard]] RecordBinding bind_templates(const ProbeConfig& config);
+/// All that follows from template and rule files.
+struct TemplateGeneration {
+    std::unique_ptr<const RecordBinding> binding;    ///< its places are those in `templates`
+    std::unique_ptr<OptionsRecords> options_records; ///< nullptr: nothing is told
+    std::unique_ptr<const TemplateList> templates;
+    std::string rule_texts; ///< of the rule files, when a template asks for labels
+};
+
+/// All template files of the configuration, bound to the meter. `known`: of a reload, what
+/// collectors were told before. `rule_texts` gets what is in the rule files, where labels are asked
+/// for. Throws ConfigError.
+[[nodiscard]] RecordBinding bind_templates(const ProbeConfig& config,
+                                           const TemplateList* known = nullptr,
+                                           std::string* rule_texts = nullptr);
+
+/// The same with all that goes with it. `options_by_default`: whether there are options records
+/// where the configuration does not say.
+[[nodiscard]] TemplateGeneration make_generation(const ProbeConfig& config, bool options_by_default,
+                                                 const TemplateList* known = nullptr);
 
 /// Opens every collector. Throws std::runtime_error with the remedy.
-/// What this configuration tells of itself; nullptr: nothing. `by_default`: unless it says.
-[[nodiscard]] std::unique_ptr<OptionsRecords> make_options_records(const ProbeConfig& config,
-                                                                   const RecordBinding& binding,
-                                                                   bool by_default);
-
-[[nodiscard]] std::vector<std::unique_ptr<RecordSink>> open_sinks(const ProbeConfig& config,
-                                                                  const RecordBinding& binding,
-                                                                  OptionsRecords* options_records);
+[[nodiscard]] std::vector<std::unique_ptr<RecordSink>> open_sinks(
+    const ProbeConfig& config, const TemplateGeneration& generation);
 
 /// One line on standard error, after the program's name.
 void tell_operator(const std::string& line);

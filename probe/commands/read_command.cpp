@@ -21,12 +21,10 @@ int read_command(const CommandLine& words) {
     }
     constexpr std::size_t kUnhurriedOctetsPerMs = std::size_t{64} * 1024; // 0.9 M default records/s
     config.exporting.udp_octets_per_ms_max = kUnhurriedOctetsPerMs;
-    const RecordBinding binding = bind_templates(config);
+    const TemplateGeneration generation = make_generation(config, false);
+    const RecordBinding& binding = *generation.binding;
     const PacketFilter filter(words.filter);
-    const std::unique_ptr<OptionsRecords> options_records =
-        make_options_records(config, binding, false);
-    std::vector<std::unique_ptr<RecordSink>> sinks =
-        open_sinks(config, binding, options_records.get());
+    std::vector<std::unique_ptr<RecordSink>> sinks = open_sinks(config, generation);
     // Starting DPDK takes a tenth of a second, and rte_hash keeps only flows whose bucket of the
     // front index is full: in most captures there are none.
     std::optional<EalSession> eal;
@@ -48,7 +46,7 @@ int read_command(const CommandLine& words) {
         .shutdown = config.exporting.shutdown,
         .workers = words.workers,
         .filter = words.filter.empty() ? nullptr : &filter,
-        .options_records = options_records.get(),
+        .options_records = generation.options_records.get(),
         .wall_clock_export = std::any_of(
             collectors.begin(), collectors.end(),
             [](const CollectorOptions& collector) { return to_network(collector.transport); }),

@@ -15,30 +15,18 @@ namespace probe {
 
 namespace {
 
-/// Templates, with what the meter makes of them.
+/// Templates, with what the meter makes of them: ids stand for their content.
 bool same_templates(const RecordBinding& a, const RecordBinding& b) {
-    if (a.templates().size() != b.templates().size() ||
-        a.listed_templates() != b.listed_templates()) {
-        return false;
-    }
-    for (std::size_t i = 0; i < a.templates().size(); ++i) {
-        const auto left = a.templates()[i].octets();
-        const auto right = b.templates()[i].octets();
-        const auto keys = [i](const RecordBinding& binding) {
-            std::vector<bool> all;
-            for (const ipfix::FieldSpecifier& field : binding.templates()[i].fields()) {
-                all.push_back(field.key);
-            }
-            return all;
-        };
-        if (!std::equal(left.begin(), left.end(), right.begin(), right.end()) ||
-            keys(a) != keys(b) ||
-            (i < a.listed_templates() &&
-             a.metering_plan().requests()[i].filter != b.metering_plan().requests()[i].filter)) {
-            return false;
-        }
-    }
-    return true;
+    const auto& requests_a = a.metering_plan().requests();
+    const auto& requests_b = b.metering_plan().requests();
+    return std::equal(a.templates().begin(), a.templates().end(), b.templates().begin(),
+                      b.templates().end(),
+                      [](const auto& one, const auto& other) {
+                          return one.id() == other.id() && one.name() == other.name();
+                      }) &&
+           std::equal(
+               requests_a.begin(), requests_a.end(), requests_b.begin(), requests_b.end(),
+               [](const auto& one, const auto& other) { return one.filter == other.filter; });
 }
 
 /// The options that a session has for its life, without the list of collectors.
@@ -57,6 +45,27 @@ std::vector<CollectorOptions> alone(const ExportOptions& options) {
     return of_group(options, false);
 }
 
+/// The streams of such a session are those of its templates.
+void refuse_streams_of_templates(const ExportOptions& options) {
+    for (const CollectorOptions& collector : options.collectors) {
+        if (collector.sctp.streams == SctpStreamUse::per_template) {
+            throw std::invalid_argument(fmt::format(
+                "{} has a stream for each template, so templates and application rules cannot "
+                "change while packets are metered; restart for it",
+                collector.url));
+        }
+    }
+}
+
+/// Their ids are those of one binding, and records of two are under way.
+void refuse_common_properties(const RecordBinding& binding) {
+    if (binding.common_properties() != nullptr) {
+        throw std::invalid_argument(
+            "templates with common properties, and application rules beside them, cannot change "
+            "while packets are metered; restart for it");
+    }
+}
+
 /// Two sinks cannot write one file, and what is there must not be begun anew.
 bool keeps_its_output(const CollectorOptions& collector) {
     return !collector.path.empty();
@@ -64,13 +73,11 @@ bool keeps_its_output(const CollectorOptions& collector) {
 
 } // namespace
 
-Reloader::Reloader(const CommandLine& words, ProbeConfig running, const RecordBinding& binding,
-                   OptionsRecords* options_records)
+Reloader::Reloader(const CommandLine& words, ProbeConfig running, TemplateGeneration generation)
     : words_(words),
       running_(std::move(running)),
       wanted_(running_),
-      binding_(binding),
-      options_records_(options_records) {}
+      generation_(std::move(generation)) {}
 
 LiveChange Reloader::prepare() {
     if (words_.config.empty()) {
@@ -81,10 +88,42 @@ LiveChange Reloader::prepare() {
         throw std::invalid_argument("exporting.collectors is empty; name at least one");
     }
     refuse_what_stays(wanted_);
-    LiveChange change{.timeouts = wanted_.metering.timeouts,
-                      .sweep = wanted_.metering.sweep,
-                      .sinks = exchange(wanted_)};
+    next_ = make_generation(wanted_, true, generation_.templates.get());
+    const bool otherwise = meters_otherwise(*next_);
+    if (!otherwise) {
+        next_.reset();
+    }
+    LiveChange change;
+    change.timeouts = wanted_.metering.timeouts;
+    change.sweep = wanted_.metering.sweep;
+    change.sinks = exchange(wanted_);
+    if (otherwise) {
+        change.meter = {.binding = next_->binding.get(),
+                        .lanes = {},
+                        .templates = next_->templates.get(),
+                        .options_records = next_->options_records.get()};
+        change.metering = wanted_.metering;
+        summary_ += change_of_templates();
+    }
     return change;
+}
+
+bool Reloader::meters_otherwise(const TemplateGeneration& next) const {
+    const MeteringOptions& before = running_.metering;
+    const MeteringOptions& after = wanted_.metering;
+    return !same_templates(*next.binding, *generation_.binding) ||
+           next.rule_texts != generation_.rule_texts || after.labels != before.labels ||
+           after.application != before.application;
+}
+
+std::string Reloader::change_of_templates() const {
+    std::string ids;
+    for (const ipfix::TemplateRecord& one : next_->binding->templates()) {
+        ids += fmt::format("{}{} {}", ids.empty() ? "" : ", ", one.name(), one.id());
+    }
+    return fmt::format(
+        "; templates are {}; flows of those before leave with flowEndReason 4{}", ids,
+        next_->rule_texts == generation_.rule_texts ? "" : "; application rules are new");
 }
 
 void Reloader::refuse_what_stays(const ProbeConfig& wanted) const {
@@ -105,10 +144,7 @@ void Reloader::refuse_what_stays(const ProbeConfig& wanted) const {
     stays(metering.ipv6_share == running_.metering.ipv6_share, "metering.ipv6_share");
     stays(metering.record_queue == running_.metering.record_queue, "metering.record_queue");
     stays(metering.when_full == running_.metering.when_full, "metering.when_full");
-    stays(metering.application == running_.metering.application, "metering.application");
-    stays(metering.labels == running_.metering.labels, "metering.application");
     stays(metering.sampling == running_.metering.sampling, "metering.sampling");
-    stays(same_templates(bind_templates(wanted), binding_), "metering.templates");
     stays(wanted.exporting.options_records == running_.exporting.options_records,
           "exporting.options_records");
     stays(wanted.exporting.groups == running_.exporting.groups &&
@@ -123,6 +159,15 @@ void Reloader::refuse_what_stays(const ProbeConfig& wanted) const {
 SinkChange Reloader::exchange(const ProbeConfig& wanted) {
     SinkChange change;
     change.patience = wanted.exporting.shutdown;
+    const TemplateGeneration& generation = next_ ? *next_ : generation_;
+    if (next_) {
+        refuse_streams_of_templates(running_.exporting);
+        refuse_common_properties(*generation_.binding);
+        refuse_common_properties(*next_->binding);
+    }
+    for (const CollectorOptions& collector : wanted.exporting.collectors) {
+        check_format(collector, *generation.templates, next_ ? LogLine(tell_operator) : LogLine());
+    }
     const bool same_options = of_sessions(wanted.exporting) == of_sessions(running_.exporting);
     const std::vector<CollectorOptions> present = alone(running_.exporting);
     std::size_t kept = 0;
@@ -142,8 +187,8 @@ SinkChange Reloader::exchange(const ProbeConfig& wanted) {
         }
         change.places.push_back(
             {open_sink(collector, wanted.exporting, wanted.observation.domain_id,
-                       binding_.templates(), options_records_, tell_operator, SipKey::random().k0,
-                       binding_.common_properties()),
+                       *generation.templates, generation.options_records.get(), tell_operator,
+                       SipKey::random().k0, generation.binding->common_properties()),
              0});
     }
     summary_ = fmt::format("{} collectors kept, {} opened, {} closed", kept,
@@ -156,7 +201,21 @@ SinkChange Reloader::exchange(const ProbeConfig& wanted) {
 
 std::string Reloader::applied() {
     running_ = wanted_;
+    if (next_) {
+        leaving_ = std::move(generation_.binding);
+        lists_before_.push_back(std::move(generation_.templates));
+        options_before_.push_back(std::move(generation_.options_records));
+        generation_ = std::move(*next_);
+        next_.reset();
+    }
     return fmt::format("{} is in effect: {}", words_.config, summary_);
+}
+
+void Reloader::free_left(LiveJob& job) {
+    if (job.free_left()) {
+        leaving_.reset();
+        tell_operator("the flows of the templates before the reload have left");
+    }
 }
 
 void reload(Reloader& reloader, LiveJob& job) noexcept {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include <fmt/format.h>
 
+#include <memory>
 #include <stdexcept>
 
 #include "probe/commands/assembly.hpp"
@@ -25,7 +26,7 @@ std::vector<std::string> port_names(const ProbeConfig& config) {
 
 /// MB of DPDK memory with --no-huge, where nobody says -m: flow indexes, packet buffers, and the
 /// records, which come from the same heap when there are hugepages and beside it when there are
-/// none.
+/// none. The indexes twice, for a reload of templates: what is not touched costs nothing.
 std::uint32_t memory_mb(const ProbeConfig& config, const RecordBinding& binding) {
     constexpr std::uint64_t kPacketBufferOctets = 2432; // 2,048 of data, headroom, the mbuf itself
     constexpr std::uint64_t kRings = 3; // descriptors, and as many again on the way and in caches
@@ -35,7 +36,7 @@ std::uint32_t memory_mb(const ProbeConfig& config, const RecordBinding& binding)
         packets += std::uint64_t{point.queues} * point.descriptors * kRings;
         queues += point.queues;
     }
-    return flow_index_memory_mb(binding.metering_plan(), config.metering, queues) +
+    return 2 * flow_index_memory_mb(binding.metering_plan(), config.metering, queues) +
            static_cast<std::uint32_t>((packets * kPacketBufferOctets) >> 20) + 64;
 }
 
@@ -81,9 +82,8 @@ int run_command(const CommandLine& words, SignalThread& signals) {
         throw std::invalid_argument(
             "no collector: name one under exporting.collectors, or with -o udp://HOST:4739");
     }
-    const RecordBinding binding = bind_templates(config);
-    const std::unique_ptr<OptionsRecords> options_records =
-        make_options_records(config, binding, true);
+    Reloader reloader(words, config, make_generation(config, true));
+    const RecordBinding& binding = *reloader.generation().binding;
     const PacketFilter filter(words.filter);
     const EalSession eal(live_eal_arguments(config.observation.eal, words.eal, port_names(config),
                                             memory_mb(config, binding)));
@@ -100,24 +100,29 @@ int run_command(const CommandLine& words, SignalThread& signals) {
         {.metering = config.metering,
          .shutdown = config.exporting.shutdown,
          .filter = words.filter.empty() ? nullptr : &filter,
-         .options_records = options_records.get(),
+         .options_records = reloader.generation().options_records.get(),
          .log = tell_operator,
          .started = [&words](const ObservationPoint& point) { introduce(point, words.quiet); }},
-        binding, plan, std::move(points), open_sinks(config, binding, options_records.get()));
+        binding, plan, std::move(points), open_sinks(config, reloader.generation()));
     introduce(job.placement(), words.quiet);
-    Reloader reloader(words, config, binding, options_records.get());
     signals.set([&job] { job.stop(); },
                 [&job, &words] {
                     job.repeat_templates();
                     print_ledger(job.snapshot(), words);
                 },
-                [&job, &reloader] { reload(reloader, job); });
+                [&job, &reloader] { reload(reloader, job); },
+                [&job, &reloader] { reloader.free_left(job); });
     if (!words.quiet) {
         tell_operator(
             "metering; SIGTERM ends, SIGUSR1 prints statistics, SIGHUP reads the file anew");
     }
-    job.run();
-    signals.set([] {}, {}); // a second signal still ends the process at once
+    {
+        // However it ends: nobody calls the job afterwards, and a second signal still ends the
+        // process at once.
+        const std::unique_ptr<SignalThread, void (*)(SignalThread*)> until_here(
+            &signals, [](SignalThread* set) { set->set([] {}, {}); });
+        job.run();
+    }
     print_ledger(job.final_ledger(), words);
     return kExitDone;
 }

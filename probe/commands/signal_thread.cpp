@@ -3,6 +3,7 @@
 
 #include <pthread.h>
 #include <signal.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <utility>
@@ -12,6 +13,7 @@ namespace probe {
 namespace {
 
 constexpr int kQuit = SIGUSR2; // from the destructor, to this thread alone
+constexpr long kBetweenSignalsNs = 200'000'000;
 
 sigset_t watched() {
     sigset_t set;
@@ -37,25 +39,30 @@ SignalThread::~SignalThread() {
 }
 
 void SignalThread::set(std::function<void()> on_stop, std::function<void()> on_usr1,
-                       std::function<void()> on_hup) {
+                       std::function<void()> on_hup, std::function<void()> in_between) {
     const std::lock_guard lock(mutex_);
     on_stop_ = std::move(on_stop);
     on_usr1_ = std::move(on_usr1);
     on_hup_ = std::move(on_hup);
+    in_between_ = std::move(in_between);
 }
 
 void SignalThread::loop() {
     const sigset_t set = watched();
     bool stopping = false;
     for (;;) {
-        int number = 0;
-        if (sigwait(&set, &number) != 0) {
-            continue;
-        }
+        const timespec patience{.tv_sec = 0, .tv_nsec = kBetweenSignalsNs};
+        const int number = sigtimedwait(&set, nullptr, &patience);
         if (number == kQuit) {
             return;
         }
         const std::lock_guard lock(mutex_);
+        if (in_between_ && !stopping) {
+            in_between_();
+        }
+        if (number < 0) {
+            continue;
+        }
         if (number == SIGUSR1) {
             if (on_usr1_) {
                 on_usr1_();

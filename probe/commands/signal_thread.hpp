@@ -22,9 +22,10 @@ class SignalThread {
     SignalThread& operator=(const SignalThread&) = delete;
 
     /// What the signals do from now on; empty functions: nothing is set.
-    /// Without `on_hup`, SIGHUP ends the process at once, as it does by default.
+    /// Without `on_hup`, SIGHUP ends the process at once, as it does by default. `in_between`:
+    /// every now and then, on the same thread.
     void set(std::function<void()> on_stop, std::function<void()> on_usr1,
-             std::function<void()> on_hup = {});
+             std::function<void()> on_hup = {}, std::function<void()> in_between = {});
 
   private:
     void loop();
@@ -33,6 +34,7 @@ class SignalThread {
     std::function<void()> on_stop_;
     std::function<void()> on_usr1_;
     std::function<void()> on_hup_;
+    std::function<void()> in_between_;
     std::thread thread_;
 };
 

@@ -11,21 +11,34 @@ namespace probe {
 // NOLINTNEXTLINE(cppcoreguidelines-pro-type-member-init): names_ is written before it is read
 Exporter::Exporter(const RecordBinding& binding, const std::vector<Worker*>& workers,
                    std::vector<std::unique_ptr<RecordSink>> sinks)
-    : binding_(binding),
-      sinks_(std::move(sinks)),
+    : sinks_(std::move(sinks)),
+      common_(binding.common_properties() != nullptr),
       absent_(sinks_.size()),
       scratch_(binding.record_octets_max()),
       whole_scratch_(binding.record_octets_max()) {
     look_at_sinks();
+    std::vector<FlowLanes*> lanes;
     for (const Worker* worker : workers) {
+        lanes.push_back(worker->lanes());
+    }
+    add_sources(sources_, binding, lanes);
+}
+
+void Exporter::add_sources(std::vector<Source>& sources, const RecordBinding& binding,
+                           const std::vector<FlowLanes*>& lanes) {
+    for (const FlowLanes* some : lanes) {
         for (const IpFamily family : {IpFamily::ipv4, IpFamily::ipv6}) {
-            if (FlowLane* lane = worker->lane(family); lane != nullptr) {
-                ApplicationMeter* const application = worker->application();
-                const bool names =
-                    application != nullptr && binding.application_offset(family) != 0;
-                sources_.push_back(
-                    {&lane->records(), family, names ? &application->results() : nullptr});
+            FlowLane* const lane = some->lanes[static_cast<std::size_t>(family)].get();
+            if (lane == nullptr) {
+                continue;
             }
+            const bool names =
+                some->application != nullptr && binding.application_offset(family) != 0;
+            sources.push_back({.queue = &lane->records(),
+                               .family = family,
+                               .results = names ? &some->application->results() : nullptr,
+                               .binding = &binding,
+                               .leaving = false});
         }
     }
 }
@@ -50,6 +63,46 @@ std::uint32_t Exporter::step(TimeNs now, std::uint32_t records_per_queue) noexce
         step_leaving(now);
     }
     return records;
+}
+
+void Exporter::exchange(SinkChange& change, const BindingChange* meter, TimeNs now) {
+    if (meter == nullptr) {
+        exchange_sinks(change, now);
+    } else {
+        std::vector<Source> sources = sources_;
+        for (Source& source : sources) {
+            source.leaving = true;
+        }
+        add_sources(sources, *meter->binding, meter->lanes);
+        scratch_.resize(std::max(scratch_.size(), meter->binding->record_octets_max()));
+        whole_scratch_.resize(scratch_.size());
+        common_ = common_ || meter->binding->common_properties() != nullptr;
+        exchange_sinks(change, now);
+        sources_ = std::move(sources);
+        for (const auto& sink : sinks_) {
+            sink->change_templates(*meter->templates, meter->options_records, now);
+        }
+    }
+    const bool drained = std::none_of(sources_.begin(), sources_.end(),
+                                      [](const Source& source) { return source.leaving; });
+    if (drained) {
+        retire_lanes(); // new sinks learn that nothing else will come
+    }
+}
+
+bool Exporter::leaving_lanes_empty() noexcept {
+    return std::all_of(sources_.begin(), sources_.end(), [](const Source& source) {
+        return !source.leaving || source.queue->front() == nullptr;
+    });
+}
+
+void Exporter::retire_lanes() noexcept {
+    sources_.erase(std::remove_if(sources_.begin(), sources_.end(),
+                                  [](const Source& source) { return source.leaving; }),
+                   sources_.end());
+    for (const auto& sink : sinks_) {
+        sink->retire_templates();
+    }
 }
 
 void Exporter::exchange_sinks(SinkChange& change, TimeNs now) {
@@ -84,7 +137,7 @@ void Exporter::look_at_sinks() {
     hash_flows_ = std::any_of(sinks_.begin(), sinks_.end(),
                               [](const auto& sink) { return sink->wants_flow_hash(); });
     wants_whole_.assign(sinks_.size(), false);
-    if (binding_.common_properties() == nullptr) return;
+    if (!common_) return;
     for (std::size_t i = 0; i < sinks_.size(); ++i)
         wants_whole_[i] = sinks_[i]->wants_whole_records();
     whole_ = std::find(wants_whole_.begin(), wants_whole_.end(), true) != wants_whole_.end();
@@ -133,10 +186,11 @@ void Exporter::add_to(LedgerSnapshot& snapshot) const {
 /// What was read of the record's flow, in names_ until the next record.
 RecordNames Exporter::take_names(const std::uint8_t* record, const Source& source) noexcept {
     RecordNames names;
-    names.rules = binding_.rules().get();
+    names.rules = source.binding->rules().get();
     if (source.results != nullptr) {
         ApplicationBlock block{};
-        std::memcpy(&block, record + binding_.application_offset(source.family), sizeof block);
+        std::memcpy(&block, record + source.binding->application_offset(source.family),
+                    sizeof block);
         names.inspected = block.inspected != 0;
         if (block.handle != kNoResult) {
             names.fields =
@@ -150,17 +204,18 @@ RecordNames Exporter::take_names(const std::uint8_t* record, const Source& sourc
 void Exporter::export_record(const std::uint8_t* record, const Source& source,
                              TimeNs now) noexcept {
     const IpFamily family = source.family;
+    const RecordBinding& binding = *source.binding;
     std::uint16_t vlan_and_template = 0;
-    std::memcpy(&vlan_and_template, record + binding_.template_number_offset(family),
+    std::memcpy(&vlan_and_template, record + binding.template_number_offset(family),
                 sizeof vlan_and_template);
     const unsigned number = vlan_and_template >> kTemplateShift;
     RecordNames names = take_names(record, source);
     const EncodedRecord encoded =
-        binding_.encode(family, number, record, names, WholeRecords::no, scratch_.data());
+        binding.encode(family, number, record, names, WholeRecords::no, scratch_.data());
     texts_cut_ += names.texts_cut;
     wide_records_ += encoded.form == EncodedForm::wide ? 1 : 0;
     without_common_ += encoded.form == EncodedForm::whole ? 1 : 0;
-    const RecordWeight weight = binding_.encoding_plan(family, number).weight(record);
+    const RecordWeight weight = binding.encoding_plan(family, number).weight(record);
     encoded_.add(weight);
     const DataRecord data_record{.template_index = encoded.template_index,
                                  .octets = encoded.octets,
@@ -168,8 +223,8 @@ void Exporter::export_record(const std::uint8_t* record, const Source& source,
                                  .flow_hash = hash_flows_ ? flow_hash(family, record) : 0};
     DataRecord whole_record = data_record;
     if (whole_ && encoded.form == EncodedForm::listed) {
-        const EncodedRecord whole = binding_.encode(family, number, record, names,
-                                                    WholeRecords::yes, whole_scratch_.data());
+        const EncodedRecord whole =
+            binding.encode(family, number, record, names, WholeRecords::yes, whole_scratch_.data());
         whole_record.template_index = whole.template_index;
         whole_record.octets = whole.octets;
     }

@@ -30,6 +30,14 @@ struct SinkChange {
     TimeNs patience = 0; ///< how long those that leave may take for what they have queued
 };
 
+/// What a reload makes of the meter. All of it must outlive the exporter, or its retire().
+struct BindingChange {
+    const RecordBinding* binding = nullptr;    ///< of the new lanes
+    std::vector<FlowLanes*> lanes;             ///< new, by worker
+    const TemplateList* templates = nullptr;   ///< the binding's places are places in it
+    OptionsRecords* options_records = nullptr; ///< nullptr: none
+};
+
 class Exporter {
   public:
     /// `binding` and the workers must outlive the exporter.
@@ -47,8 +55,13 @@ class Exporter {
     void close(TimeNs now) noexcept;
     [[nodiscard]] bool idle() const noexcept;
     /// From the next record on the sinks are others. Allocates, a reload being no matter of
-    /// packets; throws std::bad_alloc with nothing changed.
-    void exchange_sinks(SinkChange& change, TimeNs now);
+    /// packets; throws std::bad_alloc with nothing changed. `meter`: what else; nullptr: nothing.
+    /// Then records come from the lanes before and from the new ones, until retire().
+    void exchange(SinkChange& change, const BindingChange* meter, TimeNs now);
+    /// Lanes that a reload took away have no record here any more. For after they left.
+    [[nodiscard]] bool leaving_lanes_empty() noexcept;
+    /// They get none: their templates are withdrawn, and they may be freed.
+    void retire_lanes() noexcept;
     void abandon() noexcept;
 
     /// Some collector is more than half a queue behind; reading a capture waits then.
@@ -71,7 +84,12 @@ class Exporter {
         SpscQueue* queue;
         IpFamily family;
         ApplicationResults* results; ///< nullptr: no template asks for layer 7
+        const RecordBinding* binding;
+        bool leaving; ///< a reload took its lanes away
     };
+    static void add_sources(std::vector<Source>& sources, const RecordBinding& binding,
+                            const std::vector<FlowLanes*>& lanes);
+    void exchange_sinks(SinkChange& change, TimeNs now);
 
     /// A sink that a reload took away, until it has sent what it had.
     struct Leaving {
@@ -86,9 +104,9 @@ class Exporter {
     void look_at_sinks();
     [[nodiscard]] RecordNames take_names(const std::uint8_t* record, const Source& source) noexcept;
 
-    const RecordBinding& binding_;
     std::vector<Source> sources_;
     std::vector<std::unique_ptr<RecordSink>> sinks_;
+    bool common_;                     ///< a template has common properties
     bool hash_flows_ = false;         ///< some sink wants DataRecord::flow_hash
     bool whole_ = false;              ///< some sink wants records whole, and some record is not
     std::vector<bool> wants_whole_;   ///< by sink

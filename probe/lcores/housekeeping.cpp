@@ -8,13 +8,29 @@ namespace probe {
 Housekeeping::Housekeeping(const std::vector<Worker*>& workers, TimeNs sweep_period,
                            std::size_t slots_per_step)
     : period_(std::max<TimeNs>(sweep_period, 1)), slots_per_step_(slots_per_step) {
+    std::vector<FlowLanes*> lanes;
     for (const Worker* worker : workers) {
-        for (const IpFamily family : {IpFamily::ipv4, IpFamily::ipv6}) {
-            if (FlowLane* lane = worker->lane(family); lane != nullptr) {
-                tables_.push_back({lane});
+        lanes.push_back(worker->lanes());
+    }
+    tables_ = tables_of(lanes);
+    cursors_.assign(2 * workers.size(), 0); // as many tables as there can be
+}
+
+std::vector<FlowLane*> tables_of(const std::vector<FlowLanes*>& lanes) {
+    std::vector<FlowLane*> tables;
+    for (const FlowLanes* some : lanes) {
+        for (const auto& lane : some->lanes) {
+            if (lane) {
+                tables.push_back(lane.get());
             }
         }
     }
+    return tables;
+}
+
+void Housekeeping::exchange(std::vector<FlowLane*>& next) noexcept {
+    tables_.swap(next);
+    passing_ = false;
 }
 
 std::size_t Housekeeping::step(TimeNs now) noexcept {
@@ -31,17 +47,19 @@ std::size_t Housekeeping::step(TimeNs now) noexcept {
     std::size_t budget = slots_per_step_;
     std::size_t looked_at = 0;
     bool finished = true;
-    for (Table& table : tables_) {
-        const std::size_t slots = table.lane->slots_used();
+    for (std::size_t t = 0; t < tables_.size(); ++t) {
+        FlowLane& lane = *tables_[t];
+        std::size_t& cursor = cursors_[t];
+        const std::size_t slots = lane.slots_used();
         const auto due = static_cast<std::size_t>(static_cast<double>(slots) * share);
-        const std::size_t to = std::min({slots, due, table.cursor + budget});
-        if (to > table.cursor) {
-            const std::size_t stopped = table.lane->sweep(table.cursor, to, now);
-            looked_at += stopped - table.cursor;
-            budget -= stopped - table.cursor;
-            table.cursor = stopped;
+        const std::size_t to = std::min({slots, due, cursor + budget});
+        if (to > cursor) {
+            const std::size_t stopped = lane.sweep(cursor, to, now);
+            looked_at += stopped - cursor;
+            budget -= stopped - cursor;
+            cursor = stopped;
         }
-        finished = finished && table.cursor >= slots;
+        finished = finished && cursor >= slots;
     }
     if (finished && share >= 1.0) {
         passing_ = false;
@@ -53,17 +71,15 @@ std::size_t Housekeeping::step(TimeNs now) noexcept {
 
 void Housekeeping::set_timeouts(const TimeoutOptions& timeouts, TimeNs sweep_period) noexcept {
     period_ = std::max<TimeNs>(sweep_period, 1);
-    for (const Table& table : tables_) {
-        table.lane->set_sweep_timeouts(timeouts);
+    for (FlowLane* table : tables_) {
+        table->set_sweep_timeouts(timeouts);
     }
 }
 
 void Housekeeping::begin_pass(TimeNs now) noexcept {
     passing_ = true;
     pass_began_ = now;
-    for (Table& table : tables_) {
-        table.cursor = 0;
-    }
+    std::fill(cursors_.begin(), cursors_.end(), 0);
 }
 
 } // namespace probe

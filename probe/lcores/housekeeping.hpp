@@ -15,6 +15,9 @@
 
 namespace probe {
 
+/// The tables of some workers' lanes.
+[[nodiscard]] std::vector<FlowLane*> tables_of(const std::vector<FlowLanes*>& lanes);
+
 class Housekeeping {
   public:
     /// `slots_per_step`: bound of one step's work over all tables. The workers must outlive this
@@ -28,19 +31,19 @@ class Housekeeping {
     /// From the next step on; a sweep period shorter than the present pass ends it early.
     void set_timeouts(const TimeoutOptions& timeouts, TimeNs sweep_period) noexcept;
 
+    /// A reload: these tables are swept from the next step on, and no others. `next` gets those
+    /// before.
+    void exchange(std::vector<FlowLane*>& next) noexcept;
+
     /// Whole passes over all tables so far, and how long the last one took, for the statistics.
     [[nodiscard]] std::uint64_t passes() const noexcept { return passes_.get(); }
     [[nodiscard]] TimeNs last_pass_ns() const noexcept { return last_pass_ns_.get(); }
 
   private:
-    struct Table {
-        FlowLane* lane;
-        std::size_t cursor = 0;
-    };
-
     void begin_pass(TimeNs now) noexcept;
 
-    std::vector<Table> tables_;
+    std::vector<FlowLane*> tables_;
+    std::vector<std::size_t> cursors_; ///< by table
     TimeNs period_;
     std::size_t slots_per_step_;
     TimeNs pass_began_ = 0;

@@ -42,8 +42,10 @@ struct LiveJob::WorkerState {
         : worker(binding.metering_plan(), options.metering, mine, std::move(sources)) {}
 
     Worker worker;
-    const LiveChange* seen = nullptr; // its lcore's own
-    std::atomic<bool> done{false};    // its lcore: w, exporter: r. Every flow was handed over
+    std::size_t number = 0;
+    const LiveChange* seen = nullptr;       // its lcore's own
+    const LiveChange* seen_lanes = nullptr; // its lcore's own
+    std::atomic<bool> done{false};          // its lcore: w, exporter: r. Every flow was handed over
 };
 
 /// One lcore's roles and its share of busy time.
@@ -58,7 +60,6 @@ LiveJob::LiveJob(LiveJobOptions options, const RecordBinding& binding, const Lco
                  std::vector<std::unique_ptr<ObservationPoint>> points,
                  std::vector<std::unique_ptr<RecordSink>> sinks)
     : options_(std::move(options)),
-      binding_(binding),
       points_(std::move(points)),
       placement_(placement_of(plan, points_)) {
     const std::uint64_t share =
@@ -70,15 +71,16 @@ LiveJob::LiveJob(LiveJobOptions options, const RecordBinding& binding, const Lco
             sources.push_back(&points_[queue.point]->queue(queue.queue));
         }
         workers_.push_back(std::make_unique<WorkerState>(
-            binding_, options_,
+            binding, options_,
             WorkerOptions{.name = fmt::format("worker{}", w),
                           .flows_max = share,
                           .workers = static_cast<std::uint32_t>(plan.workers.size()),
                           .socket = placement_.nodes[w],
                           .hash_key = SipKey::random(),
                           .filter = options_.filter,
-                          .rules = binding_.rules()},
+                          .rules = binding.rules()},
             std::move(sources)));
+        workers_.back()->number = w;
         roles.push_back(&workers_.back()->worker);
     }
     housekeeping_ = std::make_unique<Housekeeping>(roles, options_.metering.sweep);
@@ -86,7 +88,7 @@ LiveJob::LiveJob(LiveJobOptions options, const RecordBinding& binding, const Lco
     if (options_.options_records != nullptr) {
         options_.options_records->set_reporter(report_.get());
     }
-    exporter_ = std::make_unique<Exporter>(binding_, roles, std::move(sinks));
+    exporter_ = std::make_unique<Exporter>(binding, roles, std::move(sinks));
     for (const LcoreRoles& lcore_roles : plan.lcores) {
         auto state = std::make_unique<LcoreState>();
         state->job = this;
@@ -173,7 +175,13 @@ bool LiveJob::worker_step(WorkerState& state, TimeNs now) noexcept {
             state.seen = wanted;
             state.worker.set_timeouts(wanted->timeouts);
         }
-        return state.worker.step(now) != 0;
+        LiveChange* lanes = wanted_lanes_.load(std::memory_order_acquire); // G2, pairs with G1
+        if (lanes != state.seen_lanes) {
+            state.seen_lanes = lanes;
+            state.worker.exchange(std::move(lanes->lanes_[state.number]));
+        }
+        const bool packets = state.worker.step(now) != 0;
+        return packets || state.worker.leaving();
     }
     if (state.worker.flush()) {
         state.done.store(true,
@@ -187,6 +195,11 @@ void LiveJob::housekeeping_step(TimeNs now) noexcept {
     if (wanted != swept_with_) {
         swept_with_ = wanted;
         housekeeping_->set_timeouts(wanted->timeouts, wanted->sweep);
+    }
+    LiveChange* lanes = wanted_lanes_.load(std::memory_order_acquire); // G2, pairs with G1
+    if (lanes != swept_.load(std::memory_order_relaxed)) {
+        housekeeping_->exchange(lanes->tables_);
+        swept_.store(lanes, std::memory_order_release); // H1, pairs with H2
     }
     housekeeping_->step(now);
     const TimeNs monotonic = monotonic_ns();
@@ -216,8 +229,12 @@ bool LiveJob::exporter_step(TimeNs now) noexcept {
     if (repeat_templates_.exchange(false, std::memory_order_acq_rel)) {
         exporter_->repeat_templates();
     }
-    take_sinks(now);
+    take_change(now);
+    const bool all_left = std::all_of(workers_.begin(), workers_.end(), [this](const auto& state) {
+        return state->worker.left() == lanes_taken_;
+    });
     const std::uint32_t records = exporter_->step(now);
+    retire_when_left(all_left);
     answer_snapshot();
     if (stopping_.load(std::memory_order_acquire) && deadline_ == kNever) { // S2, pairs with S1
         deadline_ = now + options_.shutdown;
@@ -250,38 +267,93 @@ void LiveJob::answer_snapshot() noexcept {
 
 void LiveJob::apply(LiveChange change) {
     auto kept = std::make_unique<LiveChange>(std::move(change));
+    const bool new_lanes = kept->meter.binding != nullptr;
+    if (new_lanes) {
+        make_lanes(*kept);
+    }
+    changes_.reserve(changes_.size() + 1);
     {
-        std::unique_lock lock(sinks_mutex_);
-        sinks_ = &kept->sinks;
-        sinks_wanted_.store(true, std::memory_order_release);
-        sinks_taken_.wait_for(lock, kSnapshotPatience, [this] { return sinks_ == nullptr; });
-        if (sinks_ != nullptr) {
-            sinks_ = nullptr;
-            sinks_wanted_.store(false, std::memory_order_release);
+        std::unique_lock lock(change_mutex_);
+        change_ = kept.get();
+        change_wanted_.store(true, std::memory_order_release);
+        change_taken_.wait_for(lock, kSnapshotPatience, [this] { return change_ == nullptr; });
+        if (change_ != nullptr) {
+            change_ = nullptr;
+            change_wanted_.store(false, std::memory_order_release);
             throw std::runtime_error(
                 "the exporter did not take the new collectors within a second");
         }
     }
     changes_.push_back(std::move(kept));
+    if (new_lanes) {
+        leaving_ = changes_.back().get();
+        ++lanes_made_;
+        wanted_lanes_.store(leaving_, std::memory_order_release); // G1, pairs with G2
+    }
     wanted_.store(changes_.back().get(), std::memory_order_release); // C1, pairs with C2
 }
 
-void LiveJob::take_sinks(TimeNs now) noexcept {
-    if (!sinks_wanted_.load(std::memory_order_acquire)) {
+void LiveJob::make_lanes(LiveChange& change) {
+    if (draining()) {
+        throw std::runtime_error(
+            "flows of the templates before the last reload are still leaving; try again");
+    }
+    for (const auto& state : workers_) {
+        change.lanes_.push_back(state->worker.make_lanes(
+            change.meter.binding->metering_plan(), change.metering, change.meter.binding->rules(),
+            fmt::format("worker{}_{}", state->number, lanes_made_ + 1)));
+        change.meter.lanes.push_back(change.lanes_.back().get());
+    }
+    change.tables_ = tables_of(change.meter.lanes);
+    if (change.meter.options_records != nullptr) {
+        change.meter.options_records->set_reporter(report_.get());
+    }
+}
+
+bool LiveJob::free_left() {
+    const bool left =
+        draining() &&
+        drained_.load(std::memory_order_acquire) == lanes_made_ && // R2, pairs with R1
+        swept_.load(std::memory_order_acquire) == leaving_;        // H2, pairs with H1
+    if (!left) {
+        return false;
+    }
+    for (const auto& state : workers_) {
+        state->worker.take_left().reset();
+    }
+    leaving_ = nullptr;
+    return true;
+}
+
+void LiveJob::take_change(TimeNs now) noexcept {
+    if (!change_wanted_.load(std::memory_order_acquire)) {
         return;
     }
-    const std::lock_guard lock(sinks_mutex_);
-    if (sinks_ == nullptr || closing_) {
+    const std::lock_guard lock(change_mutex_);
+    if (change_ == nullptr || closing_) {
         return;
     }
+    const bool new_lanes = change_->meter.binding != nullptr;
     try {
-        exporter_->exchange_sinks(*sinks_, now);
+        exporter_->exchange(change_->sinks, new_lanes ? &change_->meter : nullptr, now);
     } catch (...) { // out of memory: apply() says that nothing was taken
         return;
     }
-    sinks_ = nullptr;
-    sinks_wanted_.store(false, std::memory_order_release);
-    sinks_taken_.notify_all();
+    lanes_taken_ += new_lanes ? 1 : 0;
+    change_ = nullptr;
+    change_wanted_.store(false, std::memory_order_release);
+    change_taken_.notify_all();
+}
+
+/// `all_left`: the workers had queued every record of lanes that were taken away, before the queues
+/// were drained.
+void LiveJob::retire_when_left(bool all_left) noexcept {
+    if (!all_left || drained_.load(std::memory_order_relaxed) == lanes_taken_ ||
+        !exporter_->leaving_lanes_empty()) {
+        return;
+    }
+    exporter_->retire_lanes();
+    drained_.store(lanes_taken_, std::memory_order_release); // R1, pairs with R2
 }
 
 LedgerSnapshot LiveJob::snapshot() {

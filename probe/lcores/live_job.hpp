@@ -52,12 +52,20 @@ struct LiveChange {
     TimeoutOptions timeouts;
     TimeNs sweep = kNsPerSecond;
     SinkChange sinks;
+    /// What is metered; without a binding it stays. `meter.lanes` is for LiveJob to fill.
+    BindingChange meter;
+    MeteringOptions metering; ///< of new lanes
+
+  private:
+    friend class LiveJob;
+    std::vector<std::unique_ptr<FlowLanes>> lanes_; ///< by worker, each of which takes its own
+    std::vector<FlowLane*> tables_;                 ///< of the lanes, for housekeeping
 };
 
 class LiveJob {
   public:
-    /// Needs an initialised EAL; `points` are configured and not started. Throws
-    /// std::runtime_error.
+    /// Needs an initialised EAL; `points` are configured and not started. `binding` must be there
+    /// until free_left() says so. Throws std::runtime_error.
     LiveJob(LiveJobOptions options, const RecordBinding& binding, const LcorePlan& plan,
             std::vector<std::unique_ptr<ObservationPoint>> points,
             std::vector<std::unique_ptr<RecordSink>> sinks);
@@ -79,10 +87,17 @@ class LiveJob {
     /// for the exporter to copy its own; packet reception is not involved.
     [[nodiscard]] LedgerSnapshot snapshot();
 
-    /// Any thread but an lcore, while run() runs: every worker takes the timeouts before its next
-    /// burst, the exporter the collectors between two records. Waits up to a second for the
-    /// exporter; throws std::runtime_error with nothing changed when it does not answer.
+    /// Any thread but an lcore, while run() runs: every worker takes the timeouts and new lanes
+    /// before its next burst, the exporter the collectors and templates between two records. Waits
+    /// up to a second for the exporter; throws std::runtime_error with nothing changed when it does
+    /// not answer, or when there is no memory for new lanes beside the present ones.
     void apply(LiveChange change);
+
+    /// The same thread: lanes that an apply() took away are still there.
+    [[nodiscard]] bool draining() const noexcept { return leaving_ != nullptr; }
+    /// The same thread: frees them once every flow and record of theirs has left; true when it did.
+    /// What they were made of (BindingChange) may go then, but for its list of templates.
+    bool free_left();
 
     /// After run(): the settled ledger.
     [[nodiscard]] LedgerSnapshot final_ledger();
@@ -101,12 +116,13 @@ class LiveJob {
     void housekeeping_step(TimeNs now) noexcept;
     [[nodiscard]] bool workers_done() const noexcept;
     void answer_snapshot() noexcept;
-    void take_sinks(TimeNs now) noexcept;
+    void make_lanes(LiveChange& change);
+    void take_change(TimeNs now) noexcept;
+    void retire_when_left(bool all_left) noexcept;
     void add_ports(LedgerSnapshot& snapshot) const;
     void add_roles(LedgerSnapshot& snapshot) const;
 
     LiveJobOptions options_;
-    const RecordBinding& binding_;
     std::vector<std::unique_ptr<ObservationPoint>> points_;
     TablePlacement placement_;
     std::vector<std::unique_ptr<WorkerState>> workers_;
@@ -122,15 +138,23 @@ class LiveJob {
     /// The timeouts that hold. signal thread: w, workers and housekeeping: r. Every set there was
     /// stays where it is, so no reader is ever late.
     std::atomic<const LiveChange*> wanted_{nullptr};
+    /// The latest change with lanes. signal thread: w, workers and housekeeping: r, which take what
+    /// is theirs out of it. There is no next one before free_left().
+    std::atomic<LiveChange*> wanted_lanes_{nullptr};
     std::vector<std::unique_ptr<LiveChange>> changes_; // signal thread's own
-    // the sinks' hand-over: left by apply(), taken by the exporter's lcore
-    std::mutex sinks_mutex_;
-    std::condition_variable sinks_taken_;
-    std::atomic<bool> sinks_wanted_{false};
-    SinkChange* sinks_ = nullptr; // guarded by sinks_mutex_
+    LiveChange* leaving_ = nullptr;                    // signal thread's own
+    std::uint64_t lanes_made_ = 0;                     // signal thread's own: changes with lanes
+    std::atomic<std::uint64_t> drained_{0};         // exporter: w, signal thread: r. Such changes
+    std::atomic<const LiveChange*> swept_{nullptr}; // housekeeping: w, signal thread: r
+    // the hand-over to the exporter's lcore: left by apply()
+    std::mutex change_mutex_;
+    std::condition_variable change_taken_;
+    std::atomic<bool> change_wanted_{false};
+    LiveChange* change_ = nullptr; // guarded by change_mutex_
     // housekeeping's own
     const LiveChange* swept_with_ = nullptr;
     // exporter's own
+    std::uint64_t lanes_taken_ = 0; ///< changes with lanes
     bool closing_ = false;
     TimeNs deadline_ = kNever;
     // housekeeping's own

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <utility>
 
 #include "probe/metering/flow_index.hpp"
 #include "probe/packet/packet_parser.hpp"
@@ -16,6 +17,11 @@ namespace {
 constexpr std::uint32_t kExpiriesPerStep = 128;
 
 constexpr std::uint32_t kFlushBudget = 4096;
+
+/// Slots of lanes that leave: beside a burst as much as delays the next one by a few microseconds;
+/// more where no packet waits.
+constexpr std::uint32_t kLeaveBesideBurst = 16;
+constexpr std::uint32_t kLeaveWhenIdle = 256;
 
 constexpr std::uint64_t kLaneFlowsMin = 64;
 
@@ -77,7 +83,7 @@ std::uint32_t flow_index_memory_mb(const MeteringPlan& plan, const MeteringOptio
 // NOLINTNEXTLINE(cppcoreguidelines-pro-type-member-init): a burst's arrays, filled by parse()
 Worker::Worker(const MeteringPlan& plan, const MeteringOptions& metering,
                const WorkerOptions& options, std::vector<PacketSource*> sources)
-    : sources_(std::move(sources)) {
+    : sources_(std::move(sources)), options_(options) {
     if (metering.sampling.method != SamplingMethod::none) {
         SamplingOptions sampling = metering.sampling;
         // Workers must not all choose the same positions, yet the same ones in every run by seed.
@@ -86,11 +92,20 @@ Worker::Worker(const MeteringPlan& plan, const MeteringOptions& metering,
                                                        options.name.size());
         sampler_.emplace(sampling);
     }
-    const auto shares = lane_shares(plan, metering, options.flows_max);
+    present_ = make_lanes(plan, metering, options.rules, options.name);
+    options_.rules.reset(); // the lanes have them
+}
+
+std::unique_ptr<FlowLanes> Worker::make_lanes(const MeteringPlan& plan,
+                                              const MeteringOptions& metering,
+                                              std::shared_ptr<const ApplicationRules> rules,
+                                              const std::string& name) {
+    auto made = std::make_unique<FlowLanes>();
+    const auto shares = lane_shares(plan, metering, options_.flows_max);
     if (!plan.application_fields().empty()) {
-        ApplicationMeterOptions share = application_share(plan, metering, options.workers);
-        share.rules = options.rules;
-        application_ = std::make_unique<ApplicationMeter>(share, ledger_);
+        ApplicationMeterOptions share = application_share(plan, metering, options_.workers);
+        share.rules = std::move(rules);
+        made->application = std::make_unique<ApplicationMeter>(share, ledger_);
     }
     for (const IpFamily family : {IpFamily::ipv4, IpFamily::ipv6}) {
         const auto f = static_cast<std::size_t>(family);
@@ -98,18 +113,40 @@ Worker::Worker(const MeteringPlan& plan, const MeteringOptions& metering,
         if (!lane_plan.used()) {
             continue;
         }
-        lanes_[f] = make_flow_lane(family, lane_plan,
-                                   {.name = options.name + (f == 0 ? "_v4" : "_v6"),
-                                    .flows_max = shares[f],
-                                    .socket = options.socket,
-                                    .hash_key = options.hash_key,
-                                    .timeouts = metering.timeouts,
-                                    .when_full = metering.when_full,
-                                    .record_queue = metering.record_queue,
-                                    .start_dpdk = options.start_dpdk,
-                                    .filter = options.filter,
-                                    .application = application_.get()},
-                                   ledger_);
+        made->lanes[f] = make_flow_lane(family, lane_plan,
+                                        {.name = name + (f == 0 ? "_v4" : "_v6"),
+                                         .flows_max = shares[f],
+                                         .socket = options_.socket,
+                                         .hash_key = options_.hash_key,
+                                         .timeouts = metering.timeouts,
+                                         .when_full = metering.when_full,
+                                         .record_queue = metering.record_queue,
+                                         .start_dpdk = options_.start_dpdk,
+                                         .filter = options_.filter,
+                                         .application = made->application.get()},
+                                        ledger_);
+    }
+    return made;
+}
+
+void Worker::exchange(std::unique_ptr<FlowLanes> next) noexcept {
+    gone_ = std::exchange(present_, std::move(next));
+    leaving_ = true;
+}
+
+/// Some more flows of the lanes before, as far as their record queues have room.
+void Worker::let_leave(bool busy) noexcept {
+    bool done = true;
+    for (const auto& lane : gone_->lanes) {
+        done = (!lane || lane->flush(busy ? kLeaveBesideBurst : kLeaveWhenIdle)) && done;
+    }
+    if (gone_->application) {
+        gone_->application->take_returns();
+    }
+    if (done) {
+        leaving_ = false;
+        // L1, pairs with L2: the records are queued, and the lanes are nobody's
+        left_.store(left_.load(std::memory_order_relaxed) + 1, std::memory_order_release);
     }
 }
 
@@ -126,10 +163,13 @@ std::uint32_t Worker::step(TimeNs now) noexcept {
             packets += received;
         }
     }
-    for (const auto& lane : lanes_) {
+    for (const auto& lane : present_->lanes) {
         if (lane) {
             lane->expire(now, kExpiriesPerStep);
         }
+    }
+    if (leaving_) [[unlikely]] {
+        let_leave(packets != 0);
     }
     return packets;
 }
@@ -143,13 +183,14 @@ void Worker::sample() noexcept {
 
 void Worker::meter(const PacketBatch& batch) noexcept {
     parse(batch);
-    for (std::size_t f = 0; f < lanes_.size(); ++f) {
+    const auto& lanes = present_->lanes;
+    for (std::size_t f = 0; f < lanes.size(); ++f) {
         if (lane_packets_[f] == 0) {
             continue;
         }
         const std::span positions{positions_[f].data(), lane_packets_[f]};
-        if (lanes_[f]) {
-            lanes_[f]->meter({batch, headers_, positions});
+        if (lanes[f]) {
+            lanes[f]->meter({batch, headers_, positions});
         } else {
             PacketTally& unwanted =
                 ledger_.meter[static_cast<std::size_t>(MeterVerdict::ignored_no_template)];
@@ -205,14 +246,17 @@ bool Worker::parse_uncommon(const PacketView& packet, PacketHeaders& headers) no
 
 bool Worker::flush() noexcept {
     bool done = true;
-    for (const auto& lane : lanes_) {
+    for (const auto& lane : present_->lanes) {
         done = (!lane || lane->flush(kFlushBudget)) && done;
     }
-    return done;
+    if (leaving_) {
+        let_leave(false);
+    }
+    return done && !leaving_;
 }
 
 void Worker::set_timeouts(const TimeoutOptions& timeouts) noexcept {
-    for (const auto& lane : lanes_) {
+    for (const auto& lane : present_->lanes) {
         if (lane) {
             lane->set_timeouts(timeouts);
         }
@@ -221,20 +265,29 @@ void Worker::set_timeouts(const TimeoutOptions& timeouts) noexcept {
 
 LiveTotals Worker::live_totals() const noexcept {
     LiveTotals sum;
-    for (const auto& lane : lanes_) {
-        if (lane) {
-            const LiveTotals part = lane->live_totals();
-            sum.flows += part.flows;
-            sum.packets += part.packets;
-            sum.octets += part.octets;
+    const auto add = [&sum](const FlowLanes& some) {
+        for (const auto& lane : some.lanes) {
+            if (lane) {
+                const LiveTotals part = lane->live_totals();
+                sum.flows += part.flows;
+                sum.packets += part.packets;
+                sum.octets += part.octets;
+            }
         }
+    };
+    add(*present_);
+    if (leaving_) {
+        add(*gone_);
     }
     return sum;
 }
 
 bool Worker::selfcheck() const noexcept {
-    return std::all_of(lanes_.begin(), lanes_.end(),
-                       [](const auto& lane) { return !lane || lane->selfcheck(); });
+    const auto sound = [](const FlowLanes& some) {
+        return std::all_of(some.lanes.begin(), some.lanes.end(),
+                           [](const auto& lane) { return !lane || lane->selfcheck(); });
+    };
+    return sound(*present_) && (!leaving_ || sound(*gone_));
 }
 
 } // namespace probe

@@ -98,8 +98,9 @@ class FlowLaneOf final : public FlowLane {
         if (table_.flows() == 0) { // also when asked again: no reason to walk the table once more
             return true;
         }
-        std::size_t room = std::min<std::size_t>(budget, records_.free_places());
-        for (; flush_cursor_ < table_.slots_used() && room != 0; ++flush_cursor_) {
+        std::size_t room = records_.free_places();
+        const std::size_t to = std::min<std::size_t>(flush_cursor_ + budget, table_.slots_used());
+        for (; flush_cursor_ < to && room != 0; ++flush_cursor_) {
             const auto slot = static_cast<std::int32_t>(flush_cursor_);
             if ((table_.record(slot).state & FlowState::kLive) != 0) {
                 end_flow(slot, FlowEndReason::forced_end);
@@ -583,10 +584,13 @@ class FlowLaneOf final : public FlowLane {
         tell_live_flows();
     }
 
+    /// What changed: during a reload the family has two lanes.
     void tell_live_flows() noexcept {
-        ledger_.flows_live[static_cast<std::size_t>(Key::Addresses::kFamily)].set(table_.flows());
-        ledger_.flows_left_out[static_cast<std::size_t>(Key::Addresses::kFamily)].set(
-            table_.flows_left_out());
+        constexpr auto kFamily = static_cast<std::size_t>(Key::Addresses::kFamily);
+        ledger_.flows_live[kFamily].add(table_.flows() - flows_told_);
+        ledger_.flows_left_out[kFamily].add(table_.flows_left_out() - left_out_told_);
+        flows_told_ = table_.flows();
+        left_out_told_ = table_.flows_left_out();
     }
 
     const LanePlan& plan_;
@@ -605,6 +609,8 @@ class FlowLaneOf final : public FlowLane {
     TimeNs latest_ns_ = 0;   ///< of all packets up to the burst before
     std::size_t evict_cursor_ = 0;
     std::size_t flush_cursor_ = 0;
+    std::uint64_t flows_told_ = 0;
+    std::uint64_t left_out_told_ = 0;
 
     // one burst's way through the stages
     std::array<BurstTally, kMeterVerdicts> refused_{}; ///< by verdict; [metered] stays unused

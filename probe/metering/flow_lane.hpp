@@ -68,8 +68,8 @@ class FlowLane {
     /// next sweep, nothing is lost. Returns how many slots it looked at.
     virtual std::uint32_t expire(TimeNs now, std::uint32_t budget) noexcept = 0;
 
-    /// Ends up to `budget` flows with flowEndReason 4, as far as the record queue has room. True
-    /// when none is left.
+    /// Looks at up to `budget` slots and ends their flows with flowEndReason 4, as far as the
+    /// record queue has room. True when none is left.
     [[nodiscard]] virtual bool flush(std::uint32_t budget) noexcept = 0;
 
     /// From now on these timeouts hold, for the flows that are there as well.

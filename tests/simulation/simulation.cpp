@@ -25,10 +25,31 @@ const char* const kUniflow6 = R"(templates:
         flowEndReason]
 )";
 
-std::vector<ipfix::TemplateDescription> templates(bool biflow) {
-    auto both = ipfix::parse_template_descriptions(biflow ? kBiflow4 : kUniflow4, "4.yaml");
-    for (auto& one : ipfix::parse_template_descriptions(biflow ? kBiflow6 : kUniflow6, "6.yaml")) {
+std::string with(std::string text, const std::string& before, const std::string& inserted) {
+    return text.insert(text.find(before), inserted);
+}
+
+/// What a reload may make of them; 0: those of the start.
+constexpr unsigned kVariants = 16;
+
+std::vector<ipfix::TemplateDescription> templates(bool biflow, unsigned variant) {
+    std::string four = biflow ? kBiflow4 : kUniflow4;
+    std::string six = biflow ? kBiflow6 : kUniflow6;
+    if ((variant & 1U) != 0) { // larger records
+        four = with(four, "flowEndReason", "minimumTTL, maximumTTL, ");
+    }
+    if ((variant & 2U) != 0) { // larger keys
+        four = with(four, "sourceIPv4Address", "ingressInterface, ");
+    }
+    if ((variant & 4U) != 0) {
+        six = with(six, "flowEndReason", "ipClassOfService, ");
+    }
+    auto both = ipfix::parse_template_descriptions(four, "4.yaml");
+    for (auto& one : ipfix::parse_template_descriptions(six, "6.yaml")) {
         both.push_back(std::move(one));
+    }
+    if ((variant & 8U) != 0) {
+        std::swap(both.front(), both.back());
     }
     return both;
 }
@@ -78,6 +99,7 @@ Scenario Scenario::of(std::uint64_t seed) {
         s.distribute = static_cast<Distribution>(kind);
     }
     s.spool = pick(0, 2) == 0;
+    s.reloads = pick(0, 2) == 0;
     s.spool_octets = pick(0, 1) == 0 ? std::uint64_t{1} << 30 : pick(4, 40) * 1024;
     s.steps = static_cast<std::uint32_t>(pick(500, 6000));
     s.late_max = pick(0, 1) == 0 ? 0 : pick(1, 3000) * kMs;
@@ -107,6 +129,7 @@ std::string Scenario::text() const {
            (distribute
                 ? " in " + std::string(kDistributionNames[static_cast<std::size_t>(*distribute)])
                 : std::string()) +
+           (reloads ? ", reloads" : "") +
            (spool ? " with a spool of " + std::to_string(spool_octets) + " octets"
                   : std::string()) +
            ", " + std::to_string(flows) + " flows (at most " + std::to_string(flows_max) + "), " +
@@ -120,22 +143,22 @@ std::string Scenario::text() const {
 Simulation::Simulation(const Scenario& scenario)
     : scenario_(scenario),
       random_(scenario.seed ^ 0x9e3779b97f4a7c15ULL),
-      binding_((start_eal(), templates(scenario.biflow)), {.domain_id = kDomain, .interfaces = {}}),
-      options_records_(binding_.templates(),
-                       {.domain_id = kDomain, .domain_name = "simulation", .interfaces = {}}),
-      truth_(scenario.timeouts, scenario.biflow, scenario.ample),
+      // beside a reload, records of a key may change places
+      truth_(scenario.timeouts, scenario.biflow, scenario.ample && !scenario.reloads),
       worker_roles_(scenario.workers) {
-    MeteringOptions metering;
-    metering.timeouts = scenario.timeouts;
-    metering.sweep = scenario.sweep;
-    metering.when_full = scenario.when_full;
-    metering.record_queue = scenario.record_queue;
-    metering.ipv6_share = 0.5;
+    start_eal();
+    generations_.push_back(make_generation(0, nullptr));
+    metering_.timeouts = scenario.timeouts;
+    metering_.sweep = scenario.sweep;
+    metering_.when_full = scenario.when_full;
+    metering_.record_queue = scenario.record_queue;
+    metering_.ipv6_share = 0.5;
+    const RecordBinding& binding = *generations_.front().binding;
     std::vector<Worker*> workers;
     for (std::uint32_t w = 0; w < scenario.workers; ++w) {
         sources_.push_back(std::make_unique<RememberingSource>(*this));
         workers_.push_back(std::make_unique<Worker>(
-            binding_.metering_plan(), metering,
+            binding.metering_plan(), metering_,
             WorkerOptions{.name = unique_name(),
                           .flows_max = scenario.flows_max / scenario.workers,
                           .socket = -1,
@@ -146,9 +169,9 @@ Simulation::Simulation(const Scenario& scenario)
     }
     housekeeping_ = std::make_unique<Housekeeping>(workers, scenario.sweep);
     report_ = std::make_unique<WorkersReport>(workers);
-    options_records_.set_reporter(report_.get());
+    generations_.front().options_records->set_reporter(report_.get());
     std::vector<std::unique_ptr<RecordSink>> sinks;
-    auto capture = std::make_unique<CapturingSink>(binding_.templates(), kDomain);
+    auto capture = std::make_unique<CapturingSink>(list().all(), kDomain);
     capture_ = capture.get();
     sinks.push_back(std::move(capture));
     std::vector<std::unique_ptr<RecordSink>> collectors;
@@ -163,7 +186,74 @@ Simulation::Simulation(const Scenario& scenario)
     } else {
         std::move(collectors.begin(), collectors.end(), std::back_inserter(sinks));
     }
-    exporter_ = std::make_unique<Exporter>(binding_, workers, std::move(sinks));
+    exporter_ = std::make_unique<Exporter>(binding, workers, std::move(sinks));
+    next_lanes_.resize(scenario.workers);
+    leaving_lanes_.resize(scenario.workers);
+}
+
+Simulation::Generation Simulation::make_generation(unsigned variant,
+                                                   const TemplateList* known) const {
+    Generation made;
+    BindingContext context{.domain_id = kDomain, .interfaces = {}};
+    context.known = known;
+    made.binding = std::make_unique<RecordBinding>(templates(scenario_.biflow, variant), context);
+    made.options_records = std::make_unique<OptionsRecords>(
+        made.binding->templates(),
+        OptionsContext{
+            .domain_id = kDomain, .domain_name = "simulation", .interfaces = {}, .known = known});
+    const auto data = made.binding->templates();
+    const auto options = made.options_records->templates();
+    made.list = known == nullptr ? std::make_unique<TemplateList>(data, options)
+                                 : std::make_unique<TemplateList>(*known, data, options);
+    made.binding->place_in(*made.list);
+    return made;
+}
+
+/// The exporter is first, as in a live job; the other roles take what is theirs at their next step.
+void Simulation::reload() {
+    if (reloading_) {
+        return;
+    }
+    generations_.push_back(make_generation(static_cast<unsigned>(random_() % kVariants), &list()));
+    const Generation& next = generations_.back();
+    next.options_records->set_reporter(report_.get());
+    BindingChange meter{.binding = next.binding.get(),
+                        .lanes = {},
+                        .templates = next.list.get(),
+                        .options_records = next.options_records.get()};
+    for (std::uint32_t w = 0; w < scenario_.workers; ++w) {
+        next_lanes_[w] = workers_[w]->make_lanes(next.binding->metering_plan(), metering_, nullptr,
+                                                 unique_name());
+        meter.lanes.push_back(next_lanes_[w].get());
+        leaving_lanes_[w] = workers_[w]->lanes();
+    }
+    next_tables_ = tables_of(meter.lanes);
+    swept_ = false;
+    SinkChange same;
+    for (std::size_t i = 0; i < exporter_->sinks().size(); ++i) {
+        same.places.push_back({nullptr, i});
+    }
+    exporter_->exchange(same, &meter, now_);
+    reloading_ = true;
+}
+
+void Simulation::take_reload(std::uint32_t worker) {
+    if (next_lanes_[worker] != nullptr) {
+        workers_[worker]->exchange(std::move(next_lanes_[worker]));
+    }
+}
+
+/// `all_left`: before the exporter's step.
+void Simulation::end_reload(bool all_left) {
+    if (!reloading_ || !all_left || !swept_ || !exporter_->leaving_lanes_empty()) {
+        return;
+    }
+    exporter_->retire_lanes();
+    for (std::uint32_t w = 0; w < scenario_.workers; ++w) {
+        workers_[w]->take_left().reset();
+        leaving_lanes_[w] = nullptr;
+    }
+    reloading_ = false;
 }
 
 Simulation::~Simulation() {
@@ -178,6 +268,8 @@ std::unique_ptr<RecordSink> Simulation::make_session(std::uint32_t c) {
     wires_.back()->options = {.reliable = c % 2 == 1,
                               .failures_percent = static_cast<unsigned>(random_() % 30),
                               .tamper = c == 0 ? scenario_.tamper : Tamper::nothing};
+    wires_.back()->decoder =
+        strict::Decoder(strict::Rules{.withdrawals = wires_.back()->options.reliable});
     ExportOptions options;
     options.queue_octets = scenario_.queue_octets;
     options.message_delay = random_() % 1000 * kMs;
@@ -193,10 +285,10 @@ std::unique_ptr<RecordSink> Simulation::make_session(std::uint32_t c) {
         collector.spool = {spool_directory_, scenario_.spool_octets};
     }
     auto session = std::make_unique<CollectorSession>(
-        collector, options, kDomain, binding_.templates(),
-        std::make_unique<FlakyTransport>(wires_.back()), &options_records_);
+        collector, options, kDomain, list(), std::make_unique<FlakyTransport>(wires_.back()),
+        generations_.front().options_records.get());
     if (scenario_.spool) {
-        session->open_spool(kDomain, binding_.templates(), {}, SpoolThread::callers);
+        session->open_spool(kDomain, list().all(), {}, SpoolThread::callers);
     }
     sessions_.push_back(session.get());
     return session;
@@ -247,6 +339,9 @@ std::vector<std::string> Simulation::run() {
 
 void Simulation::turn() {
     pass_time();
+    if (scenario_.reloads && random_() % 150 == 0) {
+        reload();
+    }
     if (scenario_.steady) {
         if (random_() % 2 == 0) {
             make_packets();
@@ -364,12 +459,17 @@ bool Simulation::may_step(Role& role) {
 
 void Simulation::step_worker(std::uint32_t w) {
     if (may_step(worker_roles_[w])) {
+        take_reload(w);
         (void)workers_[w]->step(now_);
     }
 }
 
 void Simulation::step_housekeeping() {
     if (may_step(housekeeping_role_)) {
+        if (reloading_ && !swept_) {
+            housekeeping_->exchange(next_tables_);
+            swept_ = true;
+        }
         (void)housekeeping_->step(now_);
     }
 }
@@ -377,8 +477,12 @@ void Simulation::step_housekeeping() {
 void Simulation::step_exporter() {
     if (may_step(exporter_role_)) {
         step_disk();
+        const bool all_left =
+            std::all_of(workers_.begin(), workers_.end(),
+                        [this](const auto& worker) { return worker->left() == reloads(); });
         (void)exporter_->step(
             now_, scenario_.steady ? 256 : static_cast<std::uint32_t>(1 + random_() % 256));
+        end_reload(all_left);
         read_records(true);
     }
 }
@@ -410,9 +514,14 @@ void Simulation::read_records(bool metering) {
 
 void Simulation::check_in_between() {
     std::uint64_t waiting = 0;
-    for (const auto& worker : workers_) {
+    for (std::uint32_t w = 0; w < scenario_.workers; ++w) {
+        const auto& worker = workers_[w];
         for (const IpFamily family : {IpFamily::ipv4, IpFamily::ipv6}) {
             waiting += worker->lane(family)->records().size();
+            if (leaving_lanes_[w] != nullptr && leaving_lanes_[w] != worker->lanes()) {
+                waiting +=
+                    leaving_lanes_[w]->lanes[static_cast<std::size_t>(family)]->records().size();
+            }
         }
         if (!worker->selfcheck()) {
             complain("a flow table is not sound");

@@ -41,6 +41,7 @@ struct Scenario {
     std::uint32_t record_queue = 8192;
     std::uint32_t queue_octets = 1 << 20;
     Tamper tamper = Tamper::nothing;
+    bool reloads = false;         ///< other templates, while the flows of those before leave
     bool forget_a_packet = false; ///< canary: the truth does not hear of one packet
 
     [[nodiscard]] static Scenario of(std::uint64_t seed);
@@ -57,6 +58,11 @@ class Simulation {
     [[nodiscard]] std::uint64_t records() const { return truth_.records(); }
     [[nodiscard]] std::uint64_t tampered() const;
     [[nodiscard]] LedgerSnapshot ledger() const;
+    /// Told to collector `c`.
+    [[nodiscard]] std::uint64_t withdrawals(std::size_t c) const {
+        return wires_[c]->decoder.withdrawals();
+    }
+    [[nodiscard]] std::uint64_t reloads() const { return generations_.size() - 1; }
 
   private:
     class RememberingSource;
@@ -65,6 +71,17 @@ class Simulation {
         TimeNs longest_pause = 0;
         std::uint32_t stalled_for = 0; ///< turns
     };
+    /// All that follows from templates.
+    struct Generation {
+        std::unique_ptr<RecordBinding> binding;
+        std::unique_ptr<OptionsRecords> options_records;
+        std::unique_ptr<TemplateList> list;
+    };
+    [[nodiscard]] Generation make_generation(unsigned variant, const TemplateList* known) const;
+    [[nodiscard]] const TemplateList& list() const { return *generations_.back().list; }
+    void reload();
+    void take_reload(std::uint32_t worker);
+    void end_reload(bool all_left);
 
     void turn();
     void pass_time();
@@ -86,8 +103,14 @@ class Simulation {
     Scenario scenario_;
     std::mt19937_64 random_;
     TimeNs now_ = kStart;
-    RecordBinding binding_;
-    OptionsRecords options_records_;
+    std::vector<Generation> generations_;
+    MeteringOptions metering_;
+    // of a reload under way
+    bool reloading_ = false;
+    std::vector<std::unique_ptr<FlowLanes>> next_lanes_; ///< by worker, until it takes them
+    std::vector<FlowLanes*> leaving_lanes_;              ///< by worker
+    std::vector<FlowLane*> next_tables_;                 ///< until housekeeping takes them
+    bool swept_ = false;                                 ///< it did
     std::unique_ptr<WorkersReport> report_;
     FlowTruth truth_;
     std::vector<TruePacket> packets_; ///< by tag

@@ -82,6 +82,17 @@ TEST_CASE("the canary lives while nobody does it harm", "[simulation][canary]") 
     CHECK(run_and_report(canary()) > 100);
 }
 
+TEST_CASE("templates come and go while packets are metered", "[simulation][reload]") {
+    Scenario scenario = canary();
+    scenario.reloads = true;
+    scenario.collectors = 2; // UDP, TCP
+    Simulation simulation(scenario);
+    CHECK(simulation.run().empty());
+    CHECK(simulation.reloads() > 5);
+    CHECK(simulation.withdrawals(0) == 0);
+    CHECK(simulation.withdrawals(1) > 5);
+}
+
 TEST_CASE("the checks notice what happens to a message on its way", "[simulation][canary]") {
     for (const Tamper tamper :
          {Tamper::alter_octet, Tamper::lose_message, Tamper::repeat_message}) {

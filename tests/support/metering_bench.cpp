@@ -62,11 +62,8 @@ void CapturingSink::append(const DataRecord& data_record, TimeNs now) noexcept {
     ledger_.offered.add(data_record.weight);
     ledger_.sent.add(data_record.weight);
     builder_.reset();
-    if (!announced_) {
-        for (const ipfix::TemplateRecord& one : templates_) {
-            (void)builder_.append_template(one);
-        }
-        announced_ = true;
+    for (; announced_ < templates_.size(); ++announced_) {
+        (void)builder_.append_template(templates_[announced_]);
     }
     (void)builder_.append_data(templates_[template_index].id(), data_record.octets);
     const auto export_time = static_cast<std::uint32_t>((now + kNsPerSecond - 1) / kNsPerSecond);

@@ -72,6 +72,10 @@ class CapturingSink final : public RecordSink {
 
     void append(const DataRecord& record, TimeNs now) noexcept override;
     void step(TimeNs) noexcept override {}
+    void change_templates(const TemplateView& templates, OptionsRecords*,
+                          TimeNs) noexcept override {
+        templates_ = templates.all();
+    }
     void close(TimeNs) noexcept override {}
     void abandon() noexcept override {}
     bool idle() const noexcept override { return true; }
@@ -90,7 +94,7 @@ class CapturingSink final : public RecordSink {
     ipfix::MessageBuilder builder_;
     strict::Decoder decoder_;
     std::uint32_t sequence_ = 0;
-    bool announced_ = false;
+    std::size_t announced_ = 0; ///< templates
     std::vector<SeenRecord> seen_;
 };
 

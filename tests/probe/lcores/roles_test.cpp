@@ -177,7 +177,7 @@ TEST_CASE("a reload exchanges collectors between two records, and each record ha
     };
     const auto exchange = [&](std::vector<SinkChange::Place> places) {
         SinkChange change{.places = std::move(places), .patience = 2 * kSecond};
-        bench.exporter.exchange_sinks(change, kStart);
+        bench.exporter.exchange(change, nullptr, kStart);
     };
     records(10);
     // The bench's own sink stays, "a" comes.
