@@ -99,22 +99,6 @@ NetworkStart parse_pppoe_session(PacketCursor& cursor, PacketHeaders& headers) n
     return start_by_ppp_protocol(cursor, session.u16<6>(), headers);
 }
 
-/// Cisco's metadata header: version, the number of its options, options of four octets (a security
-/// group tag). The EtherType of what follows, or 0 where the frame ends in it.
-std::uint16_t take_cisco_metadata(PacketCursor& cursor) noexcept {
-    constexpr std::uint32_t kOptionOctets = 4;
-    const auto header = cursor.peek<2>();
-    if (!header || !cursor.skip(2 + header.u8<1>() * kOptionOctets)) {
-        return 0;
-    }
-    const auto ether_type = cursor.peek<2>();
-    if (!ether_type) {
-        return 0;
-    }
-    static_cast<void>(cursor.skip(2));
-    return ether_type.u16<0>();
-}
-
 /// SNAP with the encapsulated-Ethernet OUI (RFC 1042): an EtherType follows. 0 for any other LLC.
 std::uint16_t take_snap_ether_type(PacketCursor& cursor) noexcept {
     constexpr std::uint32_t kSnapSapsAndControl = 0xAAAA0300;
@@ -141,12 +125,6 @@ std::uint16_t take_snap_ether_type(PacketCursor& cursor) noexcept {
         add_vlan_tag(headers, tag.u16<0>());
         ether_type = tag.u16<2>();
         static_cast<void>(cursor.skip(4));
-    }
-    if (ether_type == kEtherTypeCiscoMetadata) { // it stands innermost
-        ether_type = take_cisco_metadata(cursor);
-        if (ether_type == 0) {
-            return stop(ParseVerdict::dropped_link_truncated);
-        }
     }
     if (ether_type < kEtherTypeMin) {
         ether_type = take_snap_ether_type(cursor);

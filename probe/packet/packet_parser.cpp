@@ -95,11 +95,7 @@ ParseVerdict parse_ipv4(PacketCursor cursor, std::uint32_t frame_octets,
         return ParseVerdict::dropped_ip_version;
     }
     const std::uint32_t header_octets = (version_ihl & 0x0Fu) * 4;
-    std::uint32_t total_octets = ip.u16<2>();
-    if (total_octets == 0) [[unlikely]] {
-        // Seen where a host captures what its NIC will segment: the packet is as long as the frame.
-        total_octets = frame_octets - cursor.offset();
-    }
+    const std::uint32_t total_octets = ip.u16<2>();
     if (header_octets < kIpv4HeaderOctets || total_octets < header_octets) [[unlikely]] {
         return ParseVerdict::dropped_ip_header_length;
     }

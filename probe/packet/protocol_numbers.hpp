@@ -19,7 +19,6 @@ inline constexpr std::uint16_t kEtherTypeEapol = 0x888E;
 inline constexpr std::uint16_t kEtherTypeServiceVlan = 0x88A8; // IEEE 802.1ad, S-tag
 inline constexpr std::uint16_t kEtherTypeLldp = 0x88CC;
 inline constexpr std::uint16_t kEtherTypeMacsec = 0x88E5;
-inline constexpr std::uint16_t kEtherTypeCiscoMetadata = 0x8909; ///< TrustSec: a security group tag
 inline constexpr std::uint16_t kEtherTypeOldDoubleVlan = 0x9100; // before 802.1ad, still in use
 /// Below this the two octets are an IEEE 802.3 length and LLC follows.
 inline constexpr std::uint16_t kEtherTypeMin = 0x0600;

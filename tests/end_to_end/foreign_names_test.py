@@ -7,6 +7,7 @@ import functools
 import re
 import subprocess
 from collections import defaultdict
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timezone
 
 import harness
@@ -230,6 +231,9 @@ TSHARK = {'tls.handshake.extensions_server_name': ('sslServerName', 'quicSNI'), 
 ENDS = ('ip.src', 'ipv6.src', 'tcp.srcport', 'udp.srcport', 'ip.dst', 'ipv6.dst', 'tcp.dstport', 'udp.dstport')
 # Flows inside tunnels, which tshark tells under the outer addresses and the inner ports.
 TUNNELS = {'geneve.pcap', 'ip_encapsulation.pcap'}
+# Hellos in frames that are not metered: behind Cisco's metadata header (EtherType 0x8909); without a total length in the IPv4 header,
+# as a host captures what its NIC will segment.
+NOT_METERED = {'tls_sgt.pcap', 'tlsv1_3.pcap'}
 
 
 def by_tshark(capture) -> dict:
@@ -261,11 +265,13 @@ def test_mercury_s_and_retina_s_names_are_those_tshark_finds(parshall):
     folder = harness.shared_captures()
     compared = defaultdict(int)
     missing = []
-    for path in sorted([*(folder / 'mercury').rglob('*.pcap'), *(folder / 'retina').rglob('*.pcap*')]):
-        if path.name in TUNNELS:
-            continue
+    paths = [path for path in sorted([*(folder / 'mercury').rglob('*.pcap'), *(folder / 'retina').rglob('*.pcap*')])
+             if path.name not in TUNNELS | NOT_METERED]
+    with ThreadPoolExecutor(2) as pool:
+        theirs = list(pool.map(by_tshark, paths))
+    for path, flows in zip(paths, theirs):
         ours = named(parshall, path)
-        for ends, told in by_tshark(path).items():
+        for ends, told in flows.items():
             records = ours[ends]
             for field, value in told.items():
                 if another_matter(field, ends, records):
@@ -274,8 +280,8 @@ def test_mercury_s_and_retina_s_names_are_those_tshark_finds(parshall):
                 if value not in {record[name] for record in records for name in TSHARK[field]}:
                     missing.append((path.name, ends, field, value, len(records)))
     assert not missing, missing
-    wanted = {'tls.handshake.extensions_server_name': 150, 'http.host': 90, 'http.user_agent': 80, 'dns.qry.name': 400,
-              'tls.handshake.ja3': 150}
+    wanted = {'tls.handshake.extensions_server_name': 100, 'http.host': 100, 'http.user_agent': 90, 'dns.qry.name': 400,
+              'tls.handshake.ja3': 180}
     assert all(compared[field] >= least for field, least in wanted.items()), dict(compared)
 
 

@@ -115,18 +115,6 @@ PacketBuilder& PacketBuilder::pppoe() {
     return *this;
 }
 
-PacketBuilder& PacketBuilder::cisco_metadata(std::uint8_t options) {
-    announce(0x8909, 0, 0, 0);
-    u8(1);
-    u8(options);
-    for (unsigned n = 0; n < options; ++n) {
-        u32(0x0001'0002); // a security group tag: 2
-    }
-    u16(0);
-    slot(Slot::ether_type, octets_.size() - 2);
-    return *this;
-}
-
 PacketBuilder& PacketBuilder::ppp(bool hdlc) {
     if (hdlc) {
         u16(0xFF03);

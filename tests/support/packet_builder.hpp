@@ -42,7 +42,6 @@ class PacketBuilder {
     PacketBuilder& vlan(std::uint16_t tci, std::uint16_t tag_type = 0x8100);
     PacketBuilder& mpls(std::uint32_t label, bool bottom, std::uint16_t ether_type = 0x8847);
     PacketBuilder& pppoe();
-    PacketBuilder& cisco_metadata(std::uint8_t options = 1); ///< security group tags
     PacketBuilder& ppp(bool hdlc); ///< LINKTYPE_PPP, with address and control or without
     PacketBuilder& linux_cooked();
     PacketBuilder& linux_cooked_2();

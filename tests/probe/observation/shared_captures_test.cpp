@@ -47,17 +47,6 @@ const std::map<std::string, Counts>& policy_differences() {
         {"tcpdump/bgp_vpn_attrset.pcap", {1, 1, 0, 173}},
         {"tcpdump/icmp-cksum-oobr-2.pcap", {1, 1, 0, 33'008}},
         {"tcpdump/lspping-fec-ldp.pcap", {13, 13, 0, 874}},
-        // Cisco's metadata header stands before IP.
-        {"mercury/pcaps/tls_sgt.pcap", {2'431, 2'431, 0, 440'974}},
-        // Without a total length an IPv4 packet is as long as its frame: segmented later, or larger
-        // than the field can say (Linux's BIG TCP).
-        {"mercury/pcaps/tlsv1_3.pcap", {30, 30, 0, 10'913}},
-        {"pcapplusplus/Packet++Test/PacketExamples/IPv4-TSO.pcap", {1, 1, 0, 59}},
-        {"tcpdump/bigtcp-ipv4-geneve-ipv6.pcap", {1, 1, 0, 80'122}},
-        {"tcpdump/bigtcp-ipv4-vxlan-ipv4.pcap", {1, 1, 0, 80'102}},
-        {"tcpdump/bigtcp-ipv4-vxlan-ipv6.pcap", {1, 1, 0, 80'046}},
-        {"tcpdump/icmp-length-zero.pcapng", {1, 1, 0, 84}},
-        {"tcpdump/ipv4_tcp_http_xml_tso.pcap", {1, 1, 0, 2'016}},
     };
     return kDifferences;
 }

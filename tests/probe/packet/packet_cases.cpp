@@ -88,15 +88,6 @@ void add_link_cases(Cases& cases) {
     add("MACsec", kEthernet, on_ethernet().next_as(0x88E5).payload(28), "ignored_macsec");
     add("another EtherType", kEthernet, on_ethernet().next_as(0x9000).payload(28),
         "ignored_other_ethertype");
-    add("Cisco metadata", kEthernet, on_ethernet().cisco_metadata().ipv4().tcp(1, 2),
-        "v4 p6 1>2 o40 at 22/42 bits 002");
-    add("Cisco metadata of three options behind a tag", kEthernet,
-        on_ethernet().vlan(7).cisco_metadata(3).ipv6().udp(1, 2),
-        "v6 p17 1>2 o48 at 34/74 vlan 0007");
-    add("Cisco metadata before ARP", kEthernet,
-        on_ethernet().cisco_metadata().next_as(0x0806).payload(28), "ignored_arp");
-    add("Cisco metadata to the frame's end", kEthernet, on_ethernet().cisco_metadata(0),
-        "dropped_link_truncated");
     add("PPP", LinkType::ppp, PacketBuilder().ppp(false).ipv6().udp(1, 2),
         "v6 p17 1>2 o48 at 2/42");
     add("PPP behind HDLC's address", LinkType::ppp, PacketBuilder().ppp(true).ipv4().tcp(1, 2),
@@ -188,9 +179,6 @@ void add_ipv4_cases(Cases& cases) {
         on_ethernet().ipv4().udp(1, 2).version_ihl_as(0x65), "dropped_ip_version");
     add("a header of four words", on_ethernet().ipv4().udp(1, 2).version_ihl_as(0x44),
         "dropped_ip_header_length");
-    add("no total length: the NIC would have segmented it",
-        on_ethernet().ipv4().tcp(1, 2).payload(1803).ip_octets_as(0),
-        "v4 p6 1>2 o1843 at 14/34 bits 002");
     add("a total length below the header's", on_ethernet().ipv4().udp(1, 2).ip_octets_as(19),
         "dropped_ip_header_length");
     add("a total length inside the options",
