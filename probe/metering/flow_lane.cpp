@@ -59,6 +59,7 @@ class FlowLaneOf final : public FlowLane {
     void meter(const LaneBurst& burst) noexcept override {
         refused_ = {};
         refused_ip_octets_ = 0;
+        victims_chosen_ = 0;
         now_ = burst.batch.packets[burst.positions.front()].time_ns;
         const std::uint32_t keyed = choose_templates(burst);
         if (keyed != 0) {
@@ -353,7 +354,17 @@ class FlowLaneOf final : public FlowLane {
     [[nodiscard]] MeterVerdict place_new_flow(std::uint32_t i, std::int32_t& slot) noexcept {
         InsertVerdict verdict = table_.insert(keys_[i], hashes_[i], slot);
         if (verdict == InsertVerdict::table_full) {
-            if (when_full_ == WhenFull::refuse || !evict_for(hashes_[i])) {
+            if (when_full_ == WhenFull::refuse) {
+                return MeterVerdict::dropped_table_full;
+            }
+            const FrontIndex::Entry victim = victim_of(i);
+            if (victim.slot != FlowIndex::kNoSlot) {
+                hand_over(table_.record(victim.slot), FlowEndReason::lack_of_resources);
+                table_.replace(victim, hashes_[i]);
+                slot = victim.slot;
+                return MeterVerdict::metered;
+            }
+            if (!evict_any()) {
                 return MeterVerdict::dropped_table_full;
             }
             verdict = table_.insert_new(keys_[i], hashes_[i], slot);
@@ -363,8 +374,8 @@ class FlowLaneOf final : public FlowLane {
                    : MeterVerdict::dropped_index_full;
     }
 
-    /// Where the burst's new flows will find the table full: sends for the records of the flows
-    /// that will leave, all together.
+    /// Where the burst's new flows will find the table full: which flows leave for them. Their
+    /// records are sent for, all together.
     void choose_victims(std::uint32_t new_flows, std::uint32_t keyed) noexcept {
         if (new_flows <= table_.flows_max() - table_.flows() || when_full_ == WhenFull::refuse) {
             return;
@@ -374,21 +385,29 @@ class FlowLaneOf final : public FlowLane {
             if (slots_[i] == FlowIndex::kNoSlot) {
                 table_.prefetch_victims_of(hashes_[i]);
                 missing_[missing++] = static_cast<std::uint8_t>(i);
+                victims_chosen_ |= std::uint64_t{1} << i;
             }
         }
         for (std::uint32_t m = 0; m < missing; ++m) {
-            table_.prefetch_whole(table_.victim_for(hashes_[missing_[m]]).slot);
+            FrontIndex::Entry& victim = victims_[missing_[m]];
+            victim = table_.victim_for(hashes_[missing_[m]]);
+            table_.prefetch_whole(victim.slot);
         }
     }
 
-    /// Makes room for a flow of this hash: another one leaves with flowEndReason 5.
-    [[nodiscard]] bool evict_for(std::uint64_t hash) noexcept {
-        const FrontIndex::Entry victim = table_.victim_for(hash);
-        if (victim.slot != FlowIndex::kNoSlot) {
-            hand_over(table_.record(victim.slot), FlowEndReason::lack_of_resources);
-            table_.erase(victim);
-            return true;
+    /// Whose place the i-th packet's flow takes. What was chosen before the burst may have left for
+    /// another packet's.
+    [[nodiscard]] FrontIndex::Entry victim_of(std::uint32_t i) const noexcept {
+        if ((victims_chosen_ >> i & 1) != 0 && victims_[i].slot != FlowIndex::kNoSlot &&
+            table_.stands(victims_[i], hashes_[i])) {
+            return victims_[i];
         }
+        return table_.victim_for(hashes_[i]);
+    }
+
+    /// Makes room where there is no flow beside the new one in the index: another one leaves with
+    /// flowEndReason 5.
+    [[nodiscard]] bool evict_any() noexcept {
         const std::int32_t slot = next_victim();
         if (slot == FlowIndex::kNoSlot) {
             return false;
@@ -397,8 +416,7 @@ class FlowLaneOf final : public FlowLane {
         return true;
     }
 
-    /// The live flow seen longest ago among the next few slots, or kNoSlot: for a new flow beside
-    /// which there is none in the index.
+    /// The live flow seen longest ago among the next few slots, or kNoSlot.
     [[nodiscard]] std::int32_t next_victim() noexcept {
         std::int32_t oldest = FlowIndex::kNoSlot;
         for (std::size_t n = 0; n < kEvictionCandidates; ++n) {
@@ -624,6 +642,8 @@ class FlowLaneOf final : public FlowLane {
     std::array<bool, kBurstPackets> reversed_;
 
     std::array<std::uint8_t, kBurstPackets> missing_; ///< places in the arrays above
+    std::uint64_t victims_chosen_ = 0;                ///< bits: whose victims_ is of this burst
+    std::array<FrontIndex::Entry, kBurstPackets> victims_;
 
     // flows that the sweep found and that leave together
     std::array<std::int32_t, kBurstPackets> expired_slots_;

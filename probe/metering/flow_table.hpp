@@ -198,6 +198,16 @@ class FlowTable {
     [[nodiscard]] FrontIndex::Entry victim_for(std::uint64_t hash) const noexcept {
         return front_.oldest(hash);
     }
+    /// What victim_for() gave for this hash earlier in the burst may still leave for it.
+    [[nodiscard]] bool stands(const FrontIndex::Entry& victim, std::uint64_t hash) const noexcept {
+        return front_.stands(victim, hash);
+    }
+    /// Gives the slot of a flow that leaves, the victim for this hash, to a new flow, which is in
+    /// no index. Its record is not live yet: the caller fills it.
+    void replace(const FrontIndex::Entry& victim, std::uint64_t hash) noexcept {
+        publish(record(victim.slot).state, std::uint8_t{0});
+        front_.replace(victim, hash, victim.slot);
+    }
     void prefetch_victims_of(std::uint64_t hash) const noexcept { front_.prefetch_neighbour(hash); }
     /// The whole record, as a new flow and one that ends touch it.
     void prefetch_whole(std::int32_t slot) const noexcept {
@@ -209,11 +219,6 @@ class FlowTable {
             __builtin_prefetch(at + line, 1);
         }
     }
-    void erase(const FrontIndex::Entry& victim) noexcept {
-        front_.erase(victim);
-        free(victim.slot);
-    }
-
     [[nodiscard]] Record& record(std::int32_t slot) noexcept {
         return *reinterpret_cast<Record*>(address(slot));
     }

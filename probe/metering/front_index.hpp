@@ -68,9 +68,14 @@ class FrontIndex {
     template <class IsIt>
     [[nodiscard]] std::int32_t find_exact(std::uint64_t hash, IsIt is_it) const noexcept {
         const Bucket& b = bucket(hash);
-        for (std::size_t i = 0; i < kEntriesPerBucket; ++i) {
-            if (tag_at(b, i) == tag_of(hash) && is_it(b.slots[i])) {
-                return b.slots[i];
+        for (std::size_t w = 0; w < b.tags.size(); ++w) {
+            // a false mark costs a comparison of keys
+            for (std::uint64_t marks = matches(b.tags[w], tag_of(hash)); marks != 0;
+                 marks &= marks - 1) {
+                const std::int32_t slot = b.slots[w * kTagsPerWord + lane(marks)];
+                if (is_it(slot)) {
+                    return slot;
+                }
             }
         }
         return kNoSlot;
@@ -79,18 +84,12 @@ class FrontIndex {
     /// Adds a flow that is in no index; false where its bucket is full.
     [[nodiscard]] bool insert(std::uint64_t hash, std::int32_t slot) noexcept {
         Bucket& b = bucket(hash);
-        for (std::size_t w = 0; w < b.tags.size(); ++w) {
-            const std::uint64_t free = matches(b.tags[w], kFree);
-            if (free != 0) {
-                const std::size_t entry = w * kTagsPerWord + lane(free);
-                set_tag(b, entry, tag_of(hash));
-                b.slots[entry] = slot;
-                b.stamps[entry] = now_;
-                count_insert();
-                return true;
-            }
+        const std::uint32_t free = free_places(b);
+        if (free == 0) {
+            return false;
         }
-        return false;
+        put(b, static_cast<std::size_t>(std::countr_zero(free)), hash, slot);
+        return true;
     }
 
     /// Takes a flow out; false where it is not here, but left out.
@@ -114,44 +113,55 @@ class FrontIndex {
         return bucket(hash).left_out == 0;
     }
 
-    /// An entry of the index, which one of another flow may replace at any change.
+    /// An entry of the index as it was when it was looked at; another flow's may replace it.
     struct Entry {
         std::uint64_t bucket = 0;
         std::uint32_t place = 0;
         std::int32_t slot = kNoSlot;
+        std::uint8_t stamp = 0;
     };
 
     /// The entry seen longest ago of the hash's bucket and its neighbour, some eight flows when the
-    /// table is full; without a slot where both are empty.
+    /// table is full; of its bucket alone where that is full, so that the new flow finds a place.
+    /// Without a slot where both are empty.
     [[nodiscard]] Entry oldest(std::uint64_t hash) const noexcept {
         // One number an entry, of age and place; what is free is younger than all. No branch, since
         // which entry wins is nobody's guess.
-        constexpr std::uint32_t kInUse = 1U << 15;
-        constexpr auto kPlaces = static_cast<std::uint32_t>(kEntriesPerBucket);
-        std::array<std::uint32_t, 2 * kEntriesPerBucket> ranks;
+        constexpr std::uint16_t kInUse = 1U << 15;
         const std::uint64_t home = hash & bucket_mask_;
-        for (std::uint32_t n = 0; n < 2; ++n) {
-            const Bucket& b = buckets_[home ^ n];
-            const auto tags = std::bit_cast<std::array<std::uint16_t, kEntriesPerBucket>>(b.tags);
-            for (std::uint32_t i = 0; i < kPlaces; ++i) {
-                const std::uint32_t age = static_cast<std::uint8_t>(now_ - b.stamps[i]);
-                ranks[n * kPlaces + i] =
-                    (tags[i] != kFree ? kInUse : 0U) | age << 4 | (n * kPlaces + i);
-            }
-        }
-        std::uint32_t best = 0;
-        for (const std::uint32_t rank : ranks) {
-            best = std::max(best, rank);
-        }
+        const std::uint16_t here = oldest_of(buckets_[home], kInUse);
+        const std::uint16_t there = oldest_of(buckets_[home ^ 1U], kInUse);
+        const bool full = !has_room(buckets_[home]);
+        const std::uint32_t neighbours =
+            static_cast<std::uint32_t>(!full) &
+            static_cast<std::uint32_t>((there >> kPlaceBits) > (here >> kPlaceBits));
+        const std::uint32_t best = here ^ ((here ^ there) & (0U - neighbours));
         if (best < kInUse) {
             return {};
         }
-        const std::uint64_t bucket = home ^ (best / kPlaces & 1U);
-        const std::uint32_t place = best % kPlaces;
-        return {.bucket = bucket, .place = place, .slot = buckets_[bucket].slots[place]};
+        const std::uint64_t bucket = home ^ neighbours;
+        const std::uint32_t place = best & (kEntriesPerBucket - 1);
+        return {.bucket = bucket,
+                .place = place,
+                .slot = buckets_[bucket].slots[place],
+                .stamp = buckets_[bucket].stamps[place]};
+    }
+    /// What oldest() gave for this hash may still be replaced: the same flow is there, or one that
+    /// is as old, and the new one finds a place.
+    [[nodiscard]] bool stands(const Entry& entry, std::uint64_t hash) const noexcept {
+        const Bucket& b = buckets_[entry.bucket];
+        const std::uint64_t home = hash & bucket_mask_;
+        return tag_at(b, entry.place) != kFree && b.slots[entry.place] == entry.slot &&
+               b.stamps[entry.place] == entry.stamp &&
+               (entry.bucket == home || has_room(buckets_[home]));
     }
 
-    void erase(const Entry& entry) noexcept { set_tag(buckets_[entry.bucket], entry.place, kFree); }
+    /// Takes the entry of oldest(), which stands, out and adds a flow of that hash.
+    void replace(const Entry& entry, std::uint64_t hash, std::int32_t slot) noexcept {
+        set_tag(buckets_[entry.bucket], entry.place, kFree);
+        Bucket& b = bucket(hash); // has room: it had before, or it has the place above
+        put(b, static_cast<std::size_t>(std::countr_zero(free_places(b))), hash, slot);
+    }
 
     [[nodiscard]] static std::size_t memory_octets(std::size_t flows) noexcept {
         return buckets_for(flows) * sizeof(Bucket);
@@ -195,6 +205,41 @@ class FrontIndex {
     }
     [[nodiscard]] static std::size_t lane(std::uint64_t marks) noexcept {
         return static_cast<std::size_t>(std::countr_zero(marks)) / 16;
+    }
+    static constexpr unsigned kPlaceBits = 3;
+    static_assert(kEntriesPerBucket == 1U << kPlaceBits);
+    /// The highest of in_use | age << 3 | place over a bucket's entries.
+    [[nodiscard]] std::uint16_t oldest_of(const Bucket& b, std::uint16_t in_use) const noexcept {
+        const auto tags = std::bit_cast<std::array<std::uint16_t, kEntriesPerBucket>>(b.tags);
+        std::array<std::uint16_t, kEntriesPerBucket> ranks;
+        for (std::uint16_t i = 0; i < kEntriesPerBucket; ++i) {
+            const auto age = static_cast<std::uint8_t>(now_ - b.stamps[i]);
+            ranks[i] = static_cast<std::uint16_t>((tags[i] != kFree ? in_use : 0U) |
+                                                  age << kPlaceBits | i);
+        }
+        std::uint16_t best = 0;
+        for (const std::uint16_t rank : ranks) {
+            best = std::max(best, rank);
+        }
+        return best;
+    }
+    [[nodiscard]] static bool has_room(const Bucket& b) noexcept {
+        return (matches(b.tags[0], kFree) | matches(b.tags[1], kFree)) != 0;
+    }
+    /// A bit for each free place. No branch: where the first one is is nobody's guess.
+    [[nodiscard]] static std::uint32_t free_places(const Bucket& b) noexcept {
+        const auto tags = std::bit_cast<std::array<std::uint16_t, kEntriesPerBucket>>(b.tags);
+        std::uint32_t free = 0;
+        for (std::uint32_t i = 0; i < kEntriesPerBucket; ++i) {
+            free |= (tags[i] == kFree ? 1U : 0U) << i;
+        }
+        return free;
+    }
+    void put(Bucket& b, std::size_t place, std::uint64_t hash, std::int32_t slot) noexcept {
+        set_tag(b, place, tag_of(hash));
+        b.slots[place] = slot;
+        b.stamps[place] = now_;
+        count_insert();
     }
     [[nodiscard]] static std::uint64_t tag_at(const Bucket& b, std::size_t i) noexcept {
         return b.tags[i / kTagsPerWord] >> (i % kTagsPerWord * 16) & 0xffff;

@@ -156,11 +156,55 @@ TEST_CASE("the oldest entry of a bucket and its neighbour is known without its r
     CHECK(index.oldest(5).slot == 0);
     CHECK(index.candidate(4) == 0); // a packet: it is young again
     CHECK(index.oldest(4).slot == 1);
-    index.erase(index.oldest(5));
+    const FrontIndex::Entry second = index.oldest(5);
+    CHECK(index.stands(second, 5));
+    index.replace(second, 7, 50); // a new flow, elsewhere
+    CHECK_FALSE(index.stands(second, 5));
+    CHECK(index.candidate(7) == 50);
     CHECK(index.oldest(4).slot == 2);
     CHECK(index.erase(4 + 2 * 2 * kTag, 2));
     CHECK_FALSE(index.erase(4 + 2 * 2 * kTag, 2));
     CHECK(index.oldest(4).slot == 3);
+}
+
+TEST_CASE("a flow whose bucket is full takes the place of that bucket's oldest",
+          "[metering][table]") {
+    start_eal();
+    constexpr std::uint64_t kTag = std::uint64_t{1} << 48;
+    FrontIndex index(unique_name(), 64, -1);
+    REQUIRE(index.insert(5, 100)); // the neighbour has an older one
+    const auto hash = [](std::int32_t n) { return 4 + kTag * 2 * static_cast<std::uint64_t>(n); };
+    for (std::int32_t n = 0; n < 8; ++n) {
+        CHECK(index.oldest(4).slot == 100); // while there is room
+        REQUIRE(index.insert(hash(n), n));
+    }
+    REQUIRE_FALSE(index.insert(hash(8), 8));
+    for (std::int32_t n = 8; n < 20; ++n) {
+        const FrontIndex::Entry oldest = index.oldest(hash(n));
+        CHECK(oldest.slot == n - 8);
+        index.replace(oldest, hash(n), n);
+        CHECK(index.candidate(hash(n)) == n);
+        CHECK(index.candidate(hash(n - 8)) == FrontIndex::kNoSlot);
+        CHECK(index.complete(4));
+    }
+    CHECK(index.candidate(5) == 100);
+}
+
+TEST_CASE("a flow of the next bucket does not leave for one whose bucket has filled up since",
+          "[metering][table]") {
+    start_eal();
+    constexpr std::uint64_t kTag = std::uint64_t{1} << 48;
+    FrontIndex index(unique_name(), 64, -1);
+    REQUIRE(index.insert(5, 100));
+    REQUIRE(index.insert(4, 0));
+    const FrontIndex::Entry chosen = index.oldest(4 + 2 * kTag);
+    CHECK(chosen.slot == 100);
+    for (std::int32_t n = 1; n < 8; ++n) {
+        CHECK(index.stands(chosen, 4 + 2 * kTag));
+        REQUIRE(index.insert(4 + kTag * 4 * static_cast<std::uint64_t>(n), n));
+    }
+    CHECK_FALSE(index.stands(chosen, 4 + 2 * kTag));
+    CHECK(index.oldest(4 + 2 * kTag).slot == 0);
 }
 
 TEST_CASE("slots are used again through a hundred times the capacity of adds and deletes",
