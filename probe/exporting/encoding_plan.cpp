@@ -28,16 +28,56 @@ template <class T>
 
 /// Big-endian in `width` octets. A value that does not fit leaves the largest number, and `fits`
 /// says so: RFC 7011 section 6.2 allows no such field, so nobody sends it.
-std::uint8_t* put(std::uint8_t* out, std::uint64_t value, unsigned width, bool& fits) noexcept {
-    if (width < 8 && (value >> (8 * width)) != 0) {
+inline std::uint8_t* put(std::uint8_t* out, std::uint64_t value, unsigned width,
+                         bool& fits) noexcept {
+    if (width < 8 && (value >> (8 * width)) != 0) [[unlikely]] {
         value = (std::uint64_t{1} << (8 * width)) - 1;
         fits = false;
     }
-    for (unsigned i = width; i > 0; --i) {
-        out[i - 1] = static_cast<std::uint8_t>(value);
-        value >>= 8;
+    const auto store = [out](auto number) { std::memcpy(out, &number, sizeof number); };
+    switch (width) {
+        case 1:
+            *out = static_cast<std::uint8_t>(value);
+            break;
+        case 2:
+            store(__builtin_bswap16(static_cast<std::uint16_t>(value)));
+            break;
+        case 4:
+            store(__builtin_bswap32(static_cast<std::uint32_t>(value)));
+            break;
+        case 8:
+            store(__builtin_bswap64(value));
+            break;
+        default:
+            for (unsigned i = width; i > 0; --i) {
+                out[i - 1] = static_cast<std::uint8_t>(value);
+                value >>= 8;
+            }
     }
     return out + width;
+}
+
+/// memcpy for the widths that fields and runs of them have, without a call.
+inline void copy(std::uint8_t* out, const std::uint8_t* from, std::size_t width) noexcept {
+    const auto words = [&]<class Word>(Word) {
+        Word first;
+        Word last; // overlaps the first where the width is no power of two
+        std::memcpy(&first, from, sizeof first);
+        std::memcpy(&last, from + width - sizeof last, sizeof last);
+        std::memcpy(out, &first, sizeof first);
+        std::memcpy(out + width - sizeof last, &last, sizeof last);
+    };
+    if (width > 16) {
+        std::memcpy(out, from, width);
+    } else if (width >= 8) {
+        words(std::uint64_t{});
+    } else if (width >= 4) {
+        words(std::uint32_t{});
+    } else if (width >= 2) {
+        words(std::uint16_t{});
+    } else if (width == 1) {
+        *out = *from;
+    }
 }
 
 /// applicationId of engine 20 (RFC 6759): engine, enterprise, selector.
@@ -200,6 +240,94 @@ RecordWeight EncodingPlan::weight(const std::uint8_t* record) const noexcept {
         .octets = load<std::uint64_t>(octets) + load<std::uint64_t>(octets + 8)};
 }
 
+std::uint64_t EncodingPlan::flow_id(const std::uint8_t* record) const noexcept {
+    const std::array<std::uint64_t, 2> identity = {siphash24(kFlowIdKey, record, base_.key_octets),
+                                                   load<TimeNs>(record + base_.first_ns)};
+    return siphash24(kFlowIdKey, identity.data(), sizeof identity);
+}
+
+std::uint8_t EncodingPlan::direction_of(std::uint32_t interface) const noexcept {
+    const auto known =
+        std::find_if(interfaces_.begin(), interfaces_.end(),
+                     [&](const InterfaceDirection& i) { return i.interface_index == interface; });
+    return known == interfaces_.end() ? std::uint8_t{0} : known->direction;
+}
+
+[[gnu::always_inline]] inline std::uint64_t EncodingPlan::derived(
+    const EncodingStep& step, std::uint16_t from, const std::uint8_t* record) const noexcept {
+    const std::uint8_t* at = record + from;
+    // A direction without packets has no times of its own; the flow's start stands for them.
+    const auto time = [&](const std::uint8_t* where) {
+        const TimeNs value = load<TimeNs>(where);
+        const bool none = value == kNoPacketYet || value == 0;
+        return none ? load<TimeNs>(record + base_.first_ns) : value;
+    };
+    switch (step.kind) {
+        case EncodingStepKind::number8:
+            return *at;
+        case EncodingStepKind::number16:
+            return load<std::uint16_t>(at);
+        case EncodingStepKind::number32:
+            return load<std::uint32_t>(at);
+        case EncodingStepKind::number64:
+            return load<std::uint64_t>(at);
+        case EncodingStepKind::vlan_id:
+            return load<std::uint16_t>(at) & 0x0fffU;
+        case EncodingStepKind::vlan_priority:
+            return load<std::uint16_t>(at) >> 13;
+        case EncodingStepKind::high_octet:
+            return load<std::uint16_t>(at) >> 8;
+        case EncodingStepKind::low_octet:
+            return load<std::uint16_t>(at) & 0xffU;
+        case EncodingStepKind::dscp:
+            return *at >> 2;
+        case EncodingStepKind::precedence:
+            return *at >> 5;
+        case EncodingStepKind::total:
+            return load<std::uint64_t>(at) + load<std::uint64_t>(record + step.also);
+        case EncodingStepKind::total32:
+            return load<std::uint32_t>(at) + load<std::uint64_t>(record + step.also);
+        case EncodingStepKind::seconds:
+            return (time(at) / kNsPerSecond) & 0xffffffffU;
+        case EncodingStepKind::milliseconds:
+            return time(at) / kNsPerMs;
+        case EncodingStepKind::microseconds:
+            return ipfix::ntp_from_unix_us(time(at) / kNsPerUs);
+        case EncodingStepKind::nanoseconds:
+            return ipfix::ntp_from_unix_ns(time(at));
+        case EncodingStepKind::duration_ms:
+            return (time(record + step.also) - time(at)) / kNsPerMs;
+        case EncodingStepKind::duration_us:
+            return (time(record + step.also) - time(at)) / kNsPerUs;
+        case EncodingStepKind::constant:
+            return step.value;
+        case EncodingStepKind::flow_id:
+            return flow_id(record);
+        case EncodingStepKind::is_multicast4:
+            return (*at & 0xf0U) == 0xe0U ? 0x01 : 0;
+        case EncodingStepKind::is_multicast6: // ff, then flags (T is the lowest) and scope
+            return *at == 0xffU ? (at[1] & 0x0fU) << 4 | (at[1] & 0x10U) >> 1 : 0;
+        case EncodingStepKind::flow_direction:
+            return direction_of(load<std::uint32_t>(at));
+        case EncodingStepKind::biflow_direction: // RFC 5103 section 6.3: 0 arbitrary, 1 initiator
+            return (record[base_.order] & FlowOrder::kInitiatorKnown) != 0 ? 1 : 0;
+        case EncodingStepKind::copy:
+        case EncodingStepKind::mpls_label:
+        case EncodingStepKind::mpls_variable:
+        case EncodingStepKind::packet_list:
+        case EncodingStepKind::zero:
+        case EncodingStepKind::common_id:
+        case EncodingStepKind::application_number:
+        case EncodingStepKind::application_text:
+        case EncodingStepKind::application_octets:
+        case EncodingStepKind::label_id:
+        case EncodingStepKind::label_name:
+        case EncodingStepKind::label_category:
+            break;
+    }
+    return 0;
+}
+
 std::size_t EncodingPlan::encode(const std::uint8_t* record, RecordNames& names,
                                  std::uint8_t* out) const noexcept {
     const std::uint8_t* const begin = out;
@@ -224,7 +352,7 @@ std::size_t EncodingPlan::encode(const std::uint8_t* record, RecordNames& names,
         const std::uint16_t from = step.from[order];
         switch (step.kind) {
             case EncodingStepKind::copy:
-                std::memcpy(out, record + from, step.width);
+                copy(out, record + from, step.width);
                 out += step.width;
                 break;
             case EncodingStepKind::mpls_label:
@@ -300,90 +428,6 @@ ApplicationId EncodingPlan::label_of(const std::uint8_t* record, std::size_t ord
     evidence.source_port = port(order);
     evidence.destination_port = port(1 - order);
     return names.rules->resolve(evidence).id;
-}
-
-std::uint64_t EncodingPlan::derived(const EncodingStep& step, std::uint16_t from,
-                                    const std::uint8_t* record) const noexcept {
-    const std::uint8_t* at = record + from;
-    // A direction without packets has no times of its own; the flow's start stands for them.
-    const auto time = [&](const std::uint8_t* where) {
-        const TimeNs value = load<TimeNs>(where);
-        const bool none = value == kNoPacketYet || value == 0;
-        return none ? load<TimeNs>(record + base_.first_ns) : value;
-    };
-    switch (step.kind) {
-        case EncodingStepKind::number8:
-            return *at;
-        case EncodingStepKind::number16:
-            return load<std::uint16_t>(at);
-        case EncodingStepKind::number32:
-            return load<std::uint32_t>(at);
-        case EncodingStepKind::number64:
-            return load<std::uint64_t>(at);
-        case EncodingStepKind::vlan_id:
-            return load<std::uint16_t>(at) & 0x0fffU;
-        case EncodingStepKind::vlan_priority:
-            return load<std::uint16_t>(at) >> 13;
-        case EncodingStepKind::high_octet:
-            return load<std::uint16_t>(at) >> 8;
-        case EncodingStepKind::low_octet:
-            return load<std::uint16_t>(at) & 0xffU;
-        case EncodingStepKind::dscp:
-            return *at >> 2;
-        case EncodingStepKind::precedence:
-            return *at >> 5;
-        case EncodingStepKind::total:
-            return load<std::uint64_t>(at) + load<std::uint64_t>(record + step.also);
-        case EncodingStepKind::total32:
-            return load<std::uint32_t>(at) + load<std::uint64_t>(record + step.also);
-        case EncodingStepKind::seconds:
-            return (time(at) / kNsPerSecond) & 0xffffffffU;
-        case EncodingStepKind::milliseconds:
-            return time(at) / kNsPerMs;
-        case EncodingStepKind::microseconds:
-            return ipfix::ntp_from_unix_us(time(at) / kNsPerUs);
-        case EncodingStepKind::nanoseconds:
-            return ipfix::ntp_from_unix_ns(time(at));
-        case EncodingStepKind::duration_ms:
-            return (time(record + step.also) - time(at)) / kNsPerMs;
-        case EncodingStepKind::duration_us:
-            return (time(record + step.also) - time(at)) / kNsPerUs;
-        case EncodingStepKind::constant:
-            return step.value;
-        case EncodingStepKind::flow_id: {
-            const std::array<std::uint64_t, 2> identity = {
-                siphash24(kFlowIdKey, record, base_.key_octets),
-                load<TimeNs>(record + base_.first_ns)};
-            return siphash24(kFlowIdKey, identity.data(), sizeof identity);
-        }
-        case EncodingStepKind::is_multicast4:
-            return (*at & 0xf0U) == 0xe0U ? 0x01 : 0;
-        case EncodingStepKind::is_multicast6: // ff, then flags (T is the lowest) and scope
-            return *at == 0xffU ? (at[1] & 0x0fU) << 4 | (at[1] & 0x10U) >> 1 : 0;
-        case EncodingStepKind::flow_direction: {
-            const auto interface = load<std::uint32_t>(at);
-            const auto known = std::find_if(
-                interfaces_.begin(), interfaces_.end(),
-                [&](const InterfaceDirection& i) { return i.interface_index == interface; });
-            return known == interfaces_.end() ? 0 : known->direction;
-        }
-        case EncodingStepKind::biflow_direction: // RFC 5103 section 6.3: 0 arbitrary, 1 initiator
-            return (record[base_.order] & FlowOrder::kInitiatorKnown) != 0 ? 1 : 0;
-        case EncodingStepKind::copy:
-        case EncodingStepKind::mpls_label:
-        case EncodingStepKind::mpls_variable:
-        case EncodingStepKind::packet_list:
-        case EncodingStepKind::zero:
-        case EncodingStepKind::common_id:
-        case EncodingStepKind::application_number:
-        case EncodingStepKind::application_text:
-        case EncodingStepKind::application_octets:
-        case EncodingStepKind::label_id:
-        case EncodingStepKind::label_name:
-        case EncodingStepKind::label_category:
-            break;
-    }
-    return 0;
 }
 
 } // namespace probe

@@ -130,6 +130,8 @@ class EncodingPlan {
                                          const RecordNames& names) const noexcept;
     [[nodiscard]] std::uint64_t derived(const EncodingStep& step, std::uint16_t from,
                                         const std::uint8_t* record) const noexcept;
+    [[nodiscard]] std::uint64_t flow_id(const std::uint8_t* record) const noexcept;
+    [[nodiscard]] std::uint8_t direction_of(std::uint32_t interface) const noexcept;
 
     RecordBase base_;
     std::vector<EncodingStep> steps_;
