@@ -213,7 +213,7 @@ class FrontIndex {
         const auto tags = std::bit_cast<std::array<std::uint16_t, kEntriesPerBucket>>(b.tags);
         std::array<std::uint16_t, kEntriesPerBucket> ranks;
         for (std::uint16_t i = 0; i < kEntriesPerBucket; ++i) {
-            const auto age = static_cast<std::uint8_t>(now_ - b.stamps[i]);
+            const std::uint32_t age = static_cast<std::uint8_t>(now_ - b.stamps[i]);
             ranks[i] = static_cast<std::uint16_t>((tags[i] != kFree ? in_use : 0U) |
                                                   age << kPlaceBits | i);
         }
