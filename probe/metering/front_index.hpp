@@ -84,11 +84,11 @@ class FrontIndex {
     /// Adds a flow that is in no index; false where its bucket is full.
     [[nodiscard]] bool insert(std::uint64_t hash, std::int32_t slot) noexcept {
         Bucket& b = bucket(hash);
-        const std::uint32_t free = free_places(b);
-        if (free == 0) {
+        const std::size_t place = free_place(b);
+        if (place >= kEntriesPerBucket) {
             return false;
         }
-        put(b, static_cast<std::size_t>(std::countr_zero(free)), hash, slot);
+        put(b, place, hash, slot);
         return true;
     }
 
@@ -160,7 +160,7 @@ class FrontIndex {
     void replace(const Entry& entry, std::uint64_t hash, std::int32_t slot) noexcept {
         set_tag(buckets_[entry.bucket], entry.place, kFree);
         Bucket& b = bucket(hash); // has room: it had before, or it has the place above
-        put(b, static_cast<std::size_t>(std::countr_zero(free_places(b))), hash, slot);
+        put(b, free_place(b), hash, slot);
     }
 
     [[nodiscard]] static std::size_t memory_octets(std::size_t flows) noexcept {
@@ -224,16 +224,14 @@ class FrontIndex {
         return best;
     }
     [[nodiscard]] static bool has_room(const Bucket& b) noexcept {
-        return (matches(b.tags[0], kFree) | matches(b.tags[1], kFree)) != 0;
+        return free_place(b) < kEntriesPerBucket;
     }
-    /// A bit for each free place. No branch: where the first one is is nobody's guess.
-    [[nodiscard]] static std::uint32_t free_places(const Bucket& b) noexcept {
-        const auto tags = std::bit_cast<std::array<std::uint16_t, kEntriesPerBucket>>(b.tags);
-        std::uint32_t free = 0;
-        for (std::uint32_t i = 0; i < kEntriesPerBucket; ++i) {
-            free |= (tags[i] == kFree ? 1U : 0U) << i;
-        }
-        return free;
+    /// The first free place, kEntriesPerBucket or more where there is none. No branch: which one it
+    /// is is nobody's guess.
+    [[nodiscard]] static std::size_t free_place(const Bucket& b) noexcept {
+        const std::uint64_t low = matches(b.tags[0], kFree);
+        const std::uint64_t high = matches(b.tags[1], kFree);
+        return lane(low != 0 ? low : high) + (low != 0 ? 0 : kTagsPerWord);
     }
     void put(Bucket& b, std::size_t place, std::uint64_t hash, std::int32_t slot) noexcept {
         set_tag(b, place, tag_of(hash));
