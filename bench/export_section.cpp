@@ -148,9 +148,8 @@ ExportRun one_run(Context& context, const probe::RecordBinding& binding, WorkerP
     sinks.push_back(collector.open_sink(binding, format_of(to)));
     const auto exporter = path.make_exporter(std::move(sinks));
     constexpr std::uint64_t kHaste = 1'024;
-    const bool spread = to == "udp"; // what NetFlow can do shows without that, too
-    ExportRun run =
-        export_for(context.measuring.seconds, udp && !spread ? kHaste : 1, supply, *exporter);
+    ExportRun run = export_for(context.measuring.seconds, to == "udp_not_spread" ? kHaste : 1,
+                               supply, *exporter);
     const probe::SessionLedger& ledger = exporter->sinks()[0]->ledger();
     const TimeNs began = probe::monotonic_ns();
     while (collector.octets() < run.octets && probe::monotonic_ns() - began < kPatience / 20) {
