@@ -440,6 +440,46 @@ TEST_CASE("flows that no one sysUpTime fits go into two messages", "[netflow]") 
     CHECK(packets.messages->append_data(300, encode(old)) == AppendVerdict::appended);
 }
 
+TEST_CASE("flows far in the future, and of more days than sysUpTime has, are told all the same",
+          "[netflow]") {
+    const auto format = GENERATE(ExportFormat::netflow9, ExportFormat::netflow5);
+    Packets packets(format);
+    static_cast<void>(packets.finish()); // templates alone come before, and put the start near now
+    const auto send = [&](const Biflow& flow) {
+        packets.messages->begin(1472, kExportS);
+        for (const auto& record : biflow_templates()) {
+            static_cast<void>(packets.messages->append_template(record));
+        }
+        REQUIRE(packets.messages->append_data(300, encode(flow)) == AppendVerdict::appended);
+        const Octets octets = packets.finish();
+        Netflow9 v9;
+        Netflow5 v5;
+        if (format == ExportFormat::netflow9) {
+            v9.read(octets);
+        } else {
+            v5.read(octets);
+        }
+        return format == ExportFormat::netflow9 ? v9.flows.at(0) : v5.flows.at(0);
+    };
+    const Biflow future{.start_ms = kExportMs + 60 * kDayMs, .end_ms = kExportMs + 61 * kDayMs};
+    Flow read = send(future);
+    CHECK(read.at(22) == future.start_ms);
+    CHECK(read.at(21) == future.end_ms);
+    const Biflow present{.start_ms = kExportMs - 1000, .end_ms = kExportMs};
+    read = send(present);
+    CHECK(read.at(22) == present.start_ms);
+    CHECK(read.at(21) == present.end_ms);
+    const Biflow longer{.start_ms = kExportMs - 100 * kDayMs, .end_ms = kExportMs};
+    read = send(longer);
+    CHECK(read.at(22) > longer.start_ms); // as early as 32 bits of milliseconds say
+    CHECK(read.at(22) < longer.end_ms - 49 * kDayMs);
+    CHECK(read.at(21) == longer.end_ms);
+    packets.messages->begin(1472, kExportS); // without flows
+    const Octets empty = packets.finish();
+    CHECK(number(empty, 8, 4) == kExportS);
+    CHECK(number(empty, 4, 4) < 50 * kDayMs);
+}
+
 TEST_CASE("times in any unit become milliseconds", "[netflow]") {
     const auto unit = GENERATE(0, 1, 2, 3);
     const std::array<std::vector<ipfix::TemplateRecord>, 4> templates = {{
