@@ -6,11 +6,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
 #include <filesystem>
+#include <utility>
 #include <vector>
 
 namespace probe {
@@ -78,7 +80,36 @@ std::vector<std::uint8_t> read_own(const std::string& path) {
         }
         at += static_cast<std::size_t>(got);
     }
+    (void)futimens(file.fd(), nullptr); // used now; where that fails it only goes earlier
     return octets;
+}
+
+constexpr std::string_view kEnding = ".hsdb";
+
+/// Of the folder's databases those that were not used for longest go, so that it does not grow with
+/// every change of a rule. What cannot be removed stays.
+void keep_last_used(const std::string& folder) {
+    namespace fs = std::filesystem;
+    std::vector<std::pair<fs::file_time_type, fs::path>> found;
+    std::error_code failed;
+    for (fs::directory_iterator at(folder, failed), end; !failed && at != end;
+         at.increment(failed)) {
+        const std::string name = at->path().filename().string();
+        std::error_code gone; // another process may remove it meanwhile
+        if (name.size() == 2 * kDigestOctets + kEnding.size() && name.ends_with(kEnding) &&
+            at->symlink_status(gone).type() == fs::file_type::regular) {
+            found.emplace_back(at->last_write_time(gone), at->path());
+        }
+    }
+    if (found.size() <= PatternCache::kFilesMax) {
+        return;
+    }
+    std::sort(found.begin(), found.end());
+    found.resize(found.size() - PatternCache::kFilesMax);
+    for (const auto& [used, path] : found) {
+        std::error_code refused;
+        fs::remove(path, refused);
+    }
 }
 
 bool write_all(int fd, Bytes octets) {
@@ -100,7 +131,7 @@ std::string PatternCache::path_of(std::span<const PatternExpression> expressions
         all += (expression.ignore_case ? "i" : "-") + std::to_string(expression.text.size()) + ":" +
                expression.text + "\n";
     }
-    return folder_ + "/" + hexadecimal(digest_of(octets_of(all))) + ".hsdb";
+    return folder_ + "/" + hexadecimal(digest_of(octets_of(all))).append(kEnding);
 }
 
 std::optional<PatternDatabase> PatternCache::find(
@@ -135,6 +166,7 @@ std::string PatternCache::keep(std::span<const PatternExpression> expressions,
     const OpenFile file(unfinished, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW);
     if (file.fd() >= 0 && write_all(file.fd(), digest) && write_all(file.fd(), octets) &&
         std::rename(unfinished.c_str(), path.c_str()) == 0) {
+        keep_last_used(folder_);
         return {};
     }
     const std::string reason = std::strerror(errno);

@@ -3,9 +3,11 @@
 //
 // A file is named by a hash of what it was made from: the platform (library version, CPU features)
 // and every expression with its flags. A file that is damaged, foreign, not the process's own or
-// writable by others counts as absent; a new one appears at once or not at all (rename).
+// writable by others counts as absent; a new one appears at once or not at all (rename). When one
+// is kept, the files beyond kFilesMax that were not used for longest are removed.
 #pragma once
 
+#include <cstddef>
 #include <optional>
 #include <span>
 #include <string>
@@ -16,6 +18,9 @@ namespace probe {
 
 class PatternCache {
   public:
+    /// A set of rules makes a handful of files, of up to some MB each.
+    static constexpr std::size_t kFilesMax = 32;
+
     /// An empty folder: nothing is kept.
     explicit PatternCache(std::string folder) : folder_(std::move(folder)) {}
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Application rules and the classifier, over rules of the test's own.
 #include <array>
+#include <chrono>
 #include <filesystem>
 #include <fstream>
 #include <string>
@@ -462,6 +463,41 @@ TEST_CASE("Compiled rules are kept, and damaged ones compiled again", "[applicat
     const auto loaded = rules_of(kChat, options);
     REQUIRE(loaded->report().remarks.size() == 1);
     CHECK_THAT(loaded->report().remarks[0], Catch::Contains("cannot keep them"));
+}
+
+TEST_CASE("Of compiled rules those used last are kept", "[application][labels]") {
+    namespace fs = std::filesystem;
+    const Folder folder;
+    ApplicationOptions options;
+    options.cache = folder.path() + "/cache";
+    const auto rule = [](char letter) {
+        return std::string("  - {name: x, id: 7, category: t, protocol: tcp, patterns: [") +
+               letter + "]}\n";
+    };
+    const auto now = fs::file_time_type::clock::now();
+    const auto age = [&](const fs::path& file, int hours) {
+        fs::last_write_time(file, now - std::chrono::hours(hours));
+    };
+    REQUIRE(rules_of(rule('a'), options)->report().compiled == 1);
+    age(fs::directory_iterator(*options.cache)->path(), 1000); // the oldest
+    for (int n = 0; n < 40; ++n) {
+        const std::string name = std::to_string(1000 + n) + std::string(60, '0') + ".hsdb";
+        std::ofstream(*options.cache + "/" + name) << "of another set of rules";
+        age(*options.cache + "/" + name, 100 + n);
+    }
+    std::ofstream(*options.cache + "/notes.hsdb") << "somebody's own";
+    age(*options.cache + "/notes.hsdb", 2000);
+    CHECK(rules_of(rule('a'), options)->report().from_cache == 1); // used now
+    CHECK(rules_of(rule('b'), options)->report().compiled == 1);
+    std::size_t files = 0;
+    for ([[maybe_unused]] const auto& file : fs::directory_iterator(*options.cache)) {
+        ++files;
+    }
+    CHECK(files == 32 + 1);
+    CHECK(fs::exists(*options.cache + "/notes.hsdb"));
+    CHECK(fs::exists(*options.cache + "/1029" + std::string(60, '0') + ".hsdb"));
+    CHECK_FALSE(fs::exists(*options.cache + "/1030" + std::string(60, '0') + ".hsdb"));
+    CHECK(rules_of(rule('a'), options)->report().from_cache == 1);
 }
 
 TEST_CASE("Rules change under a flow", "[application][labels]") {
