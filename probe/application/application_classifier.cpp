@@ -75,8 +75,10 @@ struct ApplicationClassifier::Workspace {
         touched.reserve(set.rules.size());
         std::vector<const PatternDatabase*> databases;
         for (const TransportPatterns& transport : set.transports) {
-            if (transport.database) {
-                databases.push_back(&*transport.database);
+            for (const PatternGroup* const group : {&transport.front, &transport.rest}) {
+                if (group->database) {
+                    databases.push_back(&*group->database);
+                }
             }
         }
         if (!databases.empty()) {
@@ -85,11 +87,17 @@ struct ApplicationClassifier::Workspace {
     }
 
     void classify(const TransportPatterns& transport, ClassifyRequest& request) noexcept;
-    void settle(LabelState& state, std::uint8_t direction) noexcept;
+    void scan(const PatternGroup& group, Bytes octets) noexcept;
+    void settle(LabelState& state, std::uint8_t direction, RuleNumber parsed) noexcept;
     void add_candidates(const LabelState& state) noexcept;
     /// The rule itself, or what it refines.
     [[nodiscard]] RuleNumber carrier(RuleNumber rule) const noexcept {
         return rule == kNoRule || set.carriers[rule] == kNoRule ? rule : set.carriers[rule];
+    }
+    /// No rule of the rest wins any more.
+    [[nodiscard]] bool settled_in_front(const LabelState& state) const noexcept {
+        const RuleNumber* const settled = set.by_id.find(state.rule_id);
+        return settled != nullptr && *settled < set.rest_begin;
     }
     void finish(LabelState& state, std::uint8_t direction) noexcept;
     [[nodiscard]] bool exhausted(const LabelState& state, std::uint8_t direction) const noexcept {
@@ -104,7 +112,7 @@ struct ApplicationClassifier::Workspace {
     ClassifyTally tally;
     std::vector<Findings> findings;  ///< by rule; all zero between payloads
     std::vector<RuleNumber> touched; ///< the rules with findings
-    const TransportPatterns* scanned = nullptr;
+    const PatternGroup* scanned = nullptr;
     const ClassifyRequest* scanning = nullptr;
     bool first_of_direction = false;
 };
@@ -123,7 +131,7 @@ void ApplicationClassifier::Workspace::add_candidates(const LabelState& state) n
 
 void ApplicationClassifier::Workspace::on_match(void* context, std::uint32_t expression) noexcept {
     auto& self = *static_cast<Workspace*>(context);
-    const TransportPatterns::Place& place = self.scanned->places[expression];
+    const PatternGroup::Place& place = self.scanned->places[expression];
     if (place.anchor == PatternAnchor::start && !self.first_of_direction) {
         return;
     }
@@ -142,9 +150,10 @@ void ApplicationClassifier::Workspace::on_match(void* context, std::uint32_t exp
 }
 
 /// Rules in their order: the first that holds is it. What refines a rule is asked once that one has
-/// settled, in this payload or before. Of those that may still hold and would win, the first two
-/// are remembered.
-void ApplicationClassifier::Workspace::settle(LabelState& state, std::uint8_t direction) noexcept {
+/// settled or its parser has read something (`parsed`), in this payload or before. Of those that
+/// may still hold and would win, the first two are remembered.
+void ApplicationClassifier::Workspace::settle(LabelState& state, std::uint8_t direction,
+                                              RuleNumber parsed) noexcept {
     const RuleNumber* const known = set.by_id.find(state.rule_id);
     RuleNumber settled = known != nullptr ? *known : kNoRule;
     add_candidates(state);
@@ -164,13 +173,14 @@ void ApplicationClassifier::Workspace::settle(LabelState& state, std::uint8_t di
         }
     };
     for (const RuleNumber rule : touched) {
-        if (set.carriers[rule] == kNoRule && rule < settled) {
+        if (set.carriers[rule] == kNoRule && rule < settled && rule <= parsed) {
             ask(rule);
         }
     }
+    const auto winner = [&] { return std::min(settled, parsed); };
     for (const RuleNumber rule : touched) {
-        if (set.carriers[rule] != kNoRule && rule < settled &&
-            set.carriers[rule] == carrier(settled)) {
+        if (set.carriers[rule] != kNoRule && rule < winner() &&
+            set.carriers[rule] == carrier(winner())) {
             ask(rule);
         }
     }
@@ -178,6 +188,9 @@ void ApplicationClassifier::Workspace::settle(LabelState& state, std::uint8_t di
         findings[rule] = {};
     }
     touched.clear();
+    while (kept > 0 && state.candidates[kept - 1].rule > winner()) { // behind a refining rule
+        state.candidates[--kept] = {};
+    }
     if (settled != kNoRule) {
         tally.settled += state.rule_id == 0 ? 1 : 0;
         state.rule_id = set.rules[settled].id & 0xFF'FFFFU;
@@ -195,6 +208,15 @@ void ApplicationClassifier::Workspace::finish(LabelState& state, std::uint8_t di
     }
 }
 
+void ApplicationClassifier::Workspace::scan(const PatternGroup& group, Bytes octets) noexcept {
+    if (group.database) {
+        scanned = &group;
+        if (!scratch->scan(*group.database, octets, &on_match, this)) {
+            ++tally.scan_failed;
+        }
+    }
+}
+
 void ApplicationClassifier::Workspace::classify(const TransportPatterns& transport,
                                                 ClassifyRequest& request) noexcept {
     LabelState& state = *request.state;
@@ -208,19 +230,19 @@ void ApplicationClassifier::Workspace::classify(const TransportPatterns& transpo
     }
     const auto left = static_cast<std::size_t>(set.octets_max - state.octets_by_32[direction] * 32);
     const Bytes octets = request.payload.first(std::min(request.payload.size(), left));
-    scanned = &transport;
     scanning = &request;
     first_of_direction = packets_of(state, direction) == 0;
     ++tally.payloads;
     tally.octets += octets.size();
-    if (!scratch->scan(*transport.database, octets, &on_match, this)) {
-        ++tally.scan_failed;
+    scan(transport.front, octets);
+    if (!request.front_alone && !settled_in_front(state)) {
+        scan(transport.rest, octets);
     }
     state.packets = static_cast<std::uint8_t>(state.packets + (direction == 0 ? 0x01 : 0x10));
     state.octets_by_32[direction] =
         static_cast<std::uint8_t>(state.octets_by_32[direction] + (octets.size() + 31) / 32);
     if (!touched.empty()) {
-        settle(state, direction);
+        settle(state, direction, set.by_parser[static_cast<std::size_t>(request.parsed)]);
     }
     finish(state, direction);
 }
@@ -243,10 +265,10 @@ void ApplicationClassifier::classify_burst(std::span<ClassifyRequest> requests) 
                 continue;
             }
             LabelState& state = *request.state;
-            if (state.done == 0 && transport.database) {
+            if (state.done == 0 && transport.has_database()) {
                 work.classify(transport, request);
             } else if (state.done == 0) {
-                work.tally.without_support += transport.places.empty() ? 0 : 1;
+                work.tally.without_support += transport.has_patterns() ? 1 : 0;
                 state.done = 1;
             }
             request.verdict =

@@ -19,6 +19,7 @@
 #include <span>
 
 #include "probe/application/application_label.hpp"
+#include "probe/application/application_protocol.hpp"
 #include "probe/packet/packet_batch.hpp"
 
 namespace probe {
@@ -38,7 +39,10 @@ struct ClassifyRequest {
     std::uint8_t direction; ///< 0: as the flow's first packet, 1: the other way
     std::uint16_t source_port = 0;
     std::uint16_t destination_port = 0; ///< for rules whose patterns are weak without a port
-    ClassifyVerdict verdict{};          ///< the answer
+    /// What a parser read up to this payload: its rule may be refined, and wins over those behind.
+    ApplicationProtocol parsed = ApplicationProtocol::unknown;
+    bool front_alone = false;  ///< PatternsAsked::front
+    ClassifyVerdict verdict{}; ///< the answer
 };
 
 /// One writer, the worker.

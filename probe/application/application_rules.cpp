@@ -101,18 +101,41 @@ void index_rules(RuleSet& set) {
     }
 }
 
-/// See ApplicationRules::parser_suffices. Rules of one file are known to each other.
-void find_sufficient(RuleSet& set) {
+/// The first rule of the file that has a rule whose parser suffices.
+void find_rest(RuleSet& set) {
+    const auto sufficient =
+        std::find_if(set.rules.begin(), set.rules.end(),
+                     [](const ApplicationRule& rule) { return rule.parser_suffices; });
+    if (sufficient == set.rules.end()) {
+        return;
+    }
+    const auto rest = std::find_if(set.rules.begin(), sufficient, [&](const ApplicationRule& rule) {
+        return rule.node.file() == sufficient->node.file();
+    });
+    set.rest_begin = static_cast<RuleNumber>(rest - set.rules.begin());
+}
+
+/// See ApplicationRules::asked. Rules of one file are known to each other.
+void find_asked(RuleSet& set) {
+    const auto rest = set.rules.begin() + set.rest_begin;
     for (std::size_t p = 0; p < set.by_parser.size(); ++p) {
         const RuleNumber number = set.by_parser[p];
-        if (number == kNoRule || !set.rules[number].parser_suffices || set.refined[number]) {
+        if (number == kNoRule || number < set.rest_begin || !set.rules[number].parser_suffices) {
             continue;
         }
-        const std::string& file = set.rules[number].node.file();
-        set.parser_suffices[p] = std::none_of(
-            set.rules.begin(), set.rules.begin() + number, [&file](const ApplicationRule& rule) {
-                return !rule.patterns.empty() && rule.node.file() != file;
-            });
+        const ApplicationRule& parsed = set.rules[number];
+        const auto other_file = [&parsed](const ApplicationRule& rule) {
+            return !rule.patterns.empty() && rule.node.file() != parsed.node.file();
+        };
+        if (std::any_of(rest, set.rules.begin() + number, other_file)) {
+            continue;
+        }
+        const auto refines = [&parsed](const ApplicationRule& rule) {
+            return rule.refines == parsed.name;
+        };
+        set.asked_beside[p] = {
+            std::any_of(set.rules.begin(), rest, refines) ? AskedUntil::limits : AskedUntil::done,
+            std::any_of(rest, set.rules.end(), refines) ? AskedUntil::done : AskedUntil::read};
     }
 }
 
@@ -145,11 +168,11 @@ void list_entries(RuleSet& set) {
     }
 }
 
-/// Patterns of all rules of a transport, in rule order.
+/// Patterns of the transport's rules from `begin` to before `end`, in rule order.
 std::vector<const RulePattern*> collect(const RuleSet& set, std::size_t transport,
-                                        TransportPatterns& into) {
+                                        std::size_t begin, std::size_t end, PatternGroup& into) {
     std::vector<const RulePattern*> patterns;
-    for (std::size_t i = 0; i < set.rules.size(); ++i) {
+    for (std::size_t i = begin; i < end; ++i) {
         const ApplicationRule& rule = set.rules[i];
         if (!(transport == 0 ? rule.tcp : rule.udp)) {
             continue;
@@ -164,10 +187,24 @@ std::vector<const RulePattern*> collect(const RuleSet& set, std::size_t transpor
     return patterns;
 }
 
-void compile_transport(RuleSet& set, std::size_t number, const ApplicationOptions& options) {
-    TransportPatterns& transport = set.transports[number];
-    const std::vector<const RulePattern*> patterns = collect(set, number, transport);
-    if (patterns.empty() || set.patterns != PatternsVerdict::matched) {
+/// Throws ConfigError at the pattern that is to blame, if one is.
+PatternDatabase compile(const std::vector<PatternExpression>& expressions,
+                        const std::vector<const RulePattern*>& patterns) {
+    try {
+        return PatternDatabase::compile(expressions);
+    } catch (const PatternError& error) {
+        const bool one = error.expression() < patterns.size();
+        const ipfix::YamlNode& node = patterns[one ? error.expression() : 0]->node;
+        throw node.error((one ? "the pattern '" + node.as_string() + "' cannot be compiled: "
+                              : std::string("the patterns cannot be compiled together: ")) +
+                         error.what());
+    }
+}
+
+/// From the cache, else compiled and kept there.
+void compile_group(PatternGroup& group, const std::vector<const RulePattern*>& patterns,
+                   const ApplicationOptions& options, CompileReport& report) {
+    if (patterns.empty()) {
         return;
     }
     std::vector<PatternExpression> expressions;
@@ -175,31 +212,38 @@ void compile_transport(RuleSet& set, std::size_t number, const ApplicationOption
         expressions.push_back(pattern->expression);
     }
     const PatternCache cache(options.cache.value_or(""));
-    transport.database = cache.find(expressions);
-    set.report.from_cache += transport.database ? 1 : 0;
-    if (!transport.database) {
-        try {
-            transport.database = PatternDatabase::compile(expressions);
-        } catch (const PatternError& error) {
-            const bool one = error.expression() < patterns.size();
-            const ipfix::YamlNode& node = patterns[one ? error.expression() : 0]->node;
-            throw node.error((one ? "the pattern '" + node.as_string() + "' cannot be compiled: "
-                                  : std::string("the patterns cannot be compiled together: ")) +
-                             error.what());
-        }
-        ++set.report.compiled;
-        std::string remark = cache.keep(expressions, *transport.database);
-        std::vector<std::string>& said = set.report.remarks;
+    group.database = cache.find(expressions);
+    report.from_cache += group.database ? 1 : 0;
+    if (!group.database) {
+        group.database = compile(expressions, patterns);
+        ++report.compiled;
+        std::string remark = cache.keep(expressions, *group.database);
+        std::vector<std::string>& said = report.remarks;
         if (!remark.empty() && std::find(said.begin(), said.end(), remark) == said.end()) {
             said.push_back(std::move(remark));
         }
     }
-    const std::size_t octets = transport.database->octets();
+}
+
+void compile_transport(RuleSet& set, std::size_t number, const ApplicationOptions& options) {
+    TransportPatterns& transport = set.transports[number];
+    const auto front = collect(set, number, 0, set.rest_begin, transport.front);
+    const auto rest = collect(set, number, set.rest_begin, set.rules.size(), transport.rest);
+    if (set.patterns != PatternsVerdict::matched) {
+        return;
+    }
+    compile_group(transport.front, front, options, set.report);
+    compile_group(transport.rest, rest, options, set.report);
+    std::size_t octets = 0;
+    for (const PatternGroup* const group : {&transport.front, &transport.rest}) {
+        octets += group->database ? group->database->octets() : 0;
+    }
     if (octets > options.limits.database_octets_max) {
-        throw patterns.back()->node.error(std::string("with this rule the patterns for ") +
-                                          kTransportNames[number] + " take " +
-                                          std::to_string(octets) + " octets; the limit is " +
-                                          std::to_string(options.limits.database_octets_max));
+        const RulePattern& last = rest.empty() ? *front.back() : *rest.back();
+        throw last.node.error(std::string("with this rule the patterns for ") +
+                              kTransportNames[number] + " take " + std::to_string(octets) +
+                              " octets; the limit is " +
+                              std::to_string(options.limits.database_octets_max));
     }
     set.report.database_octets += octets;
 }
@@ -267,7 +311,8 @@ std::shared_ptr<const ApplicationRules> ApplicationRules::load(const Application
     read_rules(*set, options);
     find_refined(*set);
     index_rules(*set);
-    find_sufficient(*set);
+    find_rest(*set);
+    find_asked(*set);
     list_entries(*set);
     for (std::size_t i = 0; i < set->transports.size(); ++i) {
         compile_transport(*set, i, options);
@@ -299,8 +344,18 @@ const ApplicationEntry* ApplicationRules::find(const ApplicationId& id) const no
 std::size_t ApplicationRules::id_octets() const noexcept {
     return set_->enterprise_number == 0 ? 4 : 8;
 }
-bool ApplicationRules::parser_suffices(ApplicationProtocol parsed) const noexcept {
-    return set_->parser_suffices[static_cast<std::size_t>(parsed)];
+PatternsAsked ApplicationRules::asked(std::uint8_t protocol, ApplicationProtocol parsed,
+                                      bool parser_done) const noexcept {
+    const AskedBesideParser beside = set_->asked_beside[static_cast<std::size_t>(parsed)];
+    const auto is_asked = [parser_done](AskedUntil until) {
+        return until == AskedUntil::limits || (until == AskedUntil::done && !parser_done);
+    };
+    if (is_asked(beside.rest)) {
+        return PatternsAsked::all;
+    }
+    const TransportPatterns& transport = set_->transports[protocol == kProtocolTcp ? 0 : 1];
+    return is_asked(beside.front) && !transport.front.places.empty() ? PatternsAsked::front
+                                                                     : PatternsAsked::none;
 }
 PatternsVerdict ApplicationRules::patterns() const noexcept {
     return set_->patterns;

@@ -51,6 +51,13 @@ enum class PatternsVerdict : std::uint8_t {
     cpu_not_supported ///< hs_valid_platform refuses this CPU (it wants SSSE3)
 };
 
+/// Which rules' patterns a payload is shown to.
+enum class PatternsAsked : std::uint8_t {
+    none,
+    front, ///< those of files before the one whose parsers suffice: an operator's own
+    all,
+};
+
 /// How the databases came to be, for the start-up report.
 struct CompileReport {
     std::size_t rules = 0;
@@ -79,9 +86,12 @@ class ApplicationRules {
     /// The flow's application. Deterministic; no allocation.
     [[nodiscard]] ApplicationLabel resolve(const LabelEvidence& evidence) const noexcept;
 
-    /// No pattern need be asked any more once this parser has read a message of the flow: its rule
-    /// says so, nothing refines that, and no rule with patterns is in a file before.
-    [[nodiscard]] bool parser_suffices(ApplicationProtocol parsed) const noexcept;
+    /// For a flow of this IP protocol, of which `parsed` has read a message. Where the parser's
+    /// rule says that it suffices, patterns of its file are asked no more, or, if one refines it,
+    /// until the parser knows all it wants (`parser_done`). Those of files before it are asked
+    /// until then, or, if one refines it, up to the limits.
+    [[nodiscard]] PatternsAsked asked(std::uint8_t protocol, ApplicationProtocol parsed,
+                                      bool parser_done) const noexcept;
 
     /// All ids that resolve() can answer, with their names; in ascending order of engine and
     /// selector. What the options records carry.

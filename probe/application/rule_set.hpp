@@ -64,8 +64,8 @@ void read_rule_file(const std::string& path, const ApplicationOptions& options, 
 using RuleNumber = std::uint16_t;
 inline constexpr RuleNumber kNoRule = UINT16_MAX;
 
-/// Patterns of one transport, compiled; expression i belongs to pattern `places[i]`.
-struct TransportPatterns {
+/// Patterns compiled together; expression i belongs to pattern `places[i]`.
+struct PatternGroup {
     struct Place {
         RuleNumber rule;
         std::uint8_t bit; ///< of LabelState::Candidate::patterns
@@ -76,6 +76,29 @@ struct TransportPatterns {
     std::optional<PatternDatabase> database;
 };
 
+/// Of one transport. Rules of `front` win over all of `rest`, so that a flow which `rest` can say
+/// nothing more about is shown to the patterns of `front` alone.
+struct TransportPatterns {
+    PatternGroup front;
+    PatternGroup rest;
+
+    [[nodiscard]] bool has_database() const noexcept { return front.database || rest.database; }
+    [[nodiscard]] bool has_patterns() const noexcept {
+        return !front.places.empty() || !rest.places.empty();
+    }
+};
+
+/// How long patterns are asked of a flow of which a parser has read a message.
+enum class AskedUntil : std::uint8_t {
+    limits, ///< as of any flow
+    done,   ///< the parser knows all it wants
+    read,   ///< no longer
+};
+struct AskedBesideParser {
+    AskedUntil front = AskedUntil::limits;
+    AskedUntil rest = AskedUntil::limits;
+};
+
 struct RuleSet {
     std::vector<ApplicationRule> rules;
     std::vector<RuleNumber> carriers; ///< by rule: the one it refines, or kNoRule
@@ -83,10 +106,14 @@ struct RuleSet {
     /// Known ones of TCP, UDP; true when all their rules have patterns, and patterns are asked.
     std::array<NumberTable<bool>, 2> ports;
     std::array<TransportPatterns, 2> transports; ///< TCP, UDP
+    /// Where the rest begins: at the file of the first rule whose parser suffices. Before it stand
+    /// an operator's own rules.
+    RuleNumber rest_begin = 0;
     NumberTable<RuleNumber> by_id;
     NumberTable<RuleNumber> by_ip_protocol;
     std::array<RuleNumber, static_cast<std::size_t>(ApplicationProtocol::count_)> by_parser;
-    std::array<bool, static_cast<std::size_t>(ApplicationProtocol::count_)> parser_suffices{};
+    std::array<AskedBesideParser, static_cast<std::size_t>(ApplicationProtocol::count_)>
+        asked_beside{};
     HostTable<RuleNumber> by_host;
     std::vector<ApplicationEntry> entries;
     NumberTable<std::uint32_t> entry_places; ///< in entries, by entry_key()

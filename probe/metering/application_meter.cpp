@@ -127,7 +127,8 @@ void ApplicationMeter::take(ApplicationStage& stage, ApplicationBlock& block,
          .destination_port = headers.destination_port,
          .protocol = headers.protocol,
          .direction = static_cast<std::uint8_t>(one.direction)},
-        false};
+        PatternsAsked::none,
+        ApplicationProtocol::unknown};
     if (stage == ApplicationStage::inspecting ||
         begin(stage, block, waiting_[waiting_count_].packet, !tcp || one.syn_seen)) {
         ++waiting_count_;
@@ -172,19 +173,28 @@ void ApplicationMeter::read(InspectedFlow& flow, const ApplicationPacket& packet
     }
 }
 
+PatternsAsked ApplicationMeter::patterns_asked(const InspectedFlow& flow,
+                                               bool parser_done) const noexcept {
+    return classifier_ && flow.label.done == 0
+               ? rules_->asked(flow.protocol, flow.names.protocol, parser_done)
+               : PatternsAsked::none;
+}
+
 /// The burst's payloads against the rules' patterns, all together.
 void ApplicationMeter::classify() noexcept {
     std::uint32_t count = 0;
     for (std::uint32_t i = 0; i < waiting_count_; ++i) {
         const ApplicationPacket& packet = waiting_[i].packet;
         InspectedFlow& flow = flows_.at(waiting_[i].block->handle);
-        if (flow.label.done == 0 && waiting_[i].ask_patterns) {
+        if (flow.label.done == 0 && waiting_[i].asked != PatternsAsked::none) {
             requests_[count++] = {.payload = packet.payload,
                                   .state = &flow.label,
                                   .protocol = packet.protocol,
                                   .direction = packet.direction,
                                   .source_port = packet.source_port,
-                                  .destination_port = packet.destination_port};
+                                  .destination_port = packet.destination_port,
+                                  .parsed = waiting_[i].parsed,
+                                  .front_alone = waiting_[i].asked == PatternsAsked::front};
         }
     }
     classifier_->classify_burst({requests_.data(), count});
@@ -199,8 +209,10 @@ void ApplicationMeter::inspect() noexcept {
         Waiting& one = waiting_[i];
         octets += one.packet.payload.size();
         InspectedFlow& flow = flows_.at(one.block->handle);
+        const bool parser_was_done = flow.names.done; // its last message is shown to patterns too
         read(flow, one.packet);
-        one.ask_patterns = classifier_ && !rules_->parser_suffices(flow.names.protocol);
+        one.asked = patterns_asked(flow, parser_was_done);
+        one.parsed = flow.names.protocol;
     }
     if (classifier_) {
         classify();
@@ -225,7 +237,7 @@ bool ApplicationMeter::is_complete(const InspectedFlow& flow) const noexcept {
     const bool heads = !wants_heads_ || (flow.heads[0].octets().size() >= head_octets_ &&
                                          flow.heads[1].octets().size() >= head_octets_);
     return heads && (!wants_parsers_ || flow.names.done) &&
-           (!classifier_ || flow.label.done != 0 || rules_->parser_suffices(flow.names.protocol));
+           patterns_asked(flow, flow.names.done) == PatternsAsked::none;
 }
 
 ApplicationLabel ApplicationMeter::label_of(const InspectedFlow& flow) const noexcept {

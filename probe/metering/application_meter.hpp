@@ -103,12 +103,16 @@ class ApplicationMeter {
         ApplicationStage* stage;
         ApplicationBlock* block;
         ApplicationPacket packet;
-        bool ask_patterns; ///< after the parsers read this packet; so bursts make no difference
+        // As of this packet, so that bursts make no difference:
+        PatternsAsked asked;
+        ApplicationProtocol parsed;
     };
 
     [[nodiscard]] bool begin(ApplicationStage& stage, ApplicationBlock& block,
                              const ApplicationPacket& packet, bool from_start) noexcept;
     void read(InspectedFlow& flow, const ApplicationPacket& packet) noexcept;
+    [[nodiscard]] PatternsAsked patterns_asked(const InspectedFlow& flow,
+                                               bool parser_done) const noexcept;
     void classify() noexcept;
     [[nodiscard]] bool is_complete(const InspectedFlow& flow) const noexcept;
     void settle(ApplicationStage& stage, ApplicationBlock& block) noexcept;

@@ -120,12 +120,17 @@ std::vector<InspectedFlow> inspect_capture(const std::string& path, ApplicationI
             }
             InspectedFlow& flow = flows[known[key]];
             packet.direction = End{flow.source, flow.source_port} == source ? 0 : 1;
+            const bool was_done = flow.found->done;
             static_cast<void>(inspector.inspect(*flow.found, packet));
-            if (classifier != nullptr &&
-                !classifier->rules()->parser_suffices(flow.found->protocol)) {
-                ClassifyRequest request{packet.payload,     &flow.state,
-                                        packet.protocol,    packet.direction,
-                                        packet.source_port, packet.destination_port};
+            const PatternsAsked asked =
+                classifier == nullptr
+                    ? PatternsAsked::none
+                    : classifier->rules()->asked(packet.protocol, flow.found->protocol, was_done);
+            if (asked != PatternsAsked::none) {
+                ClassifyRequest request{packet.payload,       &flow.state,
+                                        packet.protocol,      packet.direction,
+                                        packet.source_port,   packet.destination_port,
+                                        flow.found->protocol, asked == PatternsAsked::front};
                 classifier->classify_burst({&request, 1});
             }
         }

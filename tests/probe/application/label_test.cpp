@@ -4,6 +4,8 @@
 #include <chrono>
 #include <filesystem>
 #include <fstream>
+#include <map>
+#include <random>
 #include <string>
 
 #include "encoder/config_error.hpp"
@@ -268,23 +270,110 @@ TEST_CASE("A parser suffices unless patterns could say more",
 )");
     const auto without = []() noexcept { return PatternsVerdict::cpu_not_supported; };
     options.rule_files = {shipped};
-    const auto alone = ApplicationRules::load(options, without);
-    CHECK(alone->parser_suffices(P::tls));
-    CHECK_FALSE(alone->parser_suffices(P::http1)); // something refines it
-    CHECK_FALSE(alone->parser_suffices(P::ssh));
-    CHECK_FALSE(alone->parser_suffices(P::unknown));
+    const auto asked = [&](std::uint8_t protocol, P parsed, bool done) {
+        return ApplicationRules::load(options, without)->asked(protocol, parsed, done);
+    };
+    CHECK(asked(kTcp, P::tls, false) == PatternsAsked::none);
+    CHECK(asked(kTcp, P::http1, false) == PatternsAsked::all); // something refines it
+    CHECK(asked(kTcp, P::http1, true) == PatternsAsked::none);
+    CHECK(asked(kTcp, P::ssh, true) == PatternsAsked::all);
+    CHECK(asked(kTcp, P::unknown, true) == PatternsAsked::all);
     options.rule_files = {folder.file("hosts.yaml", R"(applications:
   - {name: wiki, id: 100000, category: t, protocol: tcp, hosts: [wiki.example]}
 )"),
                           shipped};
-    CHECK(ApplicationRules::load(options, without)->parser_suffices(P::tls));
+    CHECK(asked(kTcp, P::tls, false) == PatternsAsked::none);
     options.rule_files = {folder.file("own.yaml", "applications:" + kChat), shipped};
     CHECK_THROWS_AS(ApplicationRules::load(options, without), ipfix::ConfigError); // chat twice
     options.rule_files = {folder.file("own.yaml", R"(applications:
   - {name: own, id: 100000, category: t, protocol: tcp, patterns: [own]}
 )"),
                           shipped};
-    CHECK_FALSE(ApplicationRules::load(options, without)->parser_suffices(P::tls));
+    CHECK(asked(kTcp, P::tls, false) == PatternsAsked::front);
+    CHECK(asked(kTcp, P::tls, true) == PatternsAsked::none);
+    CHECK(asked(kUdp, P::tls, false) == PatternsAsked::none); // no such pattern
+    CHECK(asked(kTcp, P::http1, false) == PatternsAsked::all);
+    CHECK(asked(kTcp, P::http1, true) == PatternsAsked::none);
+    options.rule_files = {folder.file("own.yaml", R"(applications:
+  - {name: own, id: 100000, category: t, protocol: tcp, refines: tls, patterns: [own]}
+)"),
+                          shipped};
+    CHECK(asked(kTcp, P::tls, true) == PatternsAsked::front);
+    // A file between the operator's and the parser's is known to neither.
+    options.rule_files = {shipped, folder.file("more.yaml", R"(applications:
+  - {name: dns, id: 6, category: t, protocol: udp, parsers: [dns], parser_suffices: true}
+)")};
+    CHECK(asked(kUdp, P::dns, true) == PatternsAsked::all);
+}
+
+/// One file of rules is compiled as a whole; with `parser_suffices` in the second of two, the first
+/// stands by itself.
+TEST_CASE("Rules in front of those whose parsers suffice label as in one file",
+          "[application][labels]") {
+    const std::string own = R"(
+  - {name: o1, id: 1, category: t, protocol: tcp, patterns: [{match: AB, at: anywhere}]}
+  - {name: o2, id: 2, category: t, protocol: tcp, refines: r1, patterns: [{match: CC, at: packet}]}
+  - {name: o3, id: 3, category: t, protocol: tcp, evidence: 2,
+     patterns: [{match: BC, at: anywhere, from: client}, {match: CB, at: anywhere, from: server}]}
+)";
+    const std::string rest = R"(
+  - {name: r0, id: 10, category: t, protocol: tcp, evidence: 2,
+     patterns: [{match: DA, at: anywhere}, {match: AD, at: packet}]}
+  - {name: r1, id: 11, category: t, protocol: tcp, patterns: [{match: DD, at: anywhere}]}
+  - {name: r2, id: 12, category: t, protocol: tcp, patterns: [BA]}
+)";
+    const std::string suffices =
+        "  - {name: tls, id: 20, category: t, protocol: tcp, parsers: [tls], parser_suffices: ";
+    const Folder folder;
+    ApplicationOptions options;
+    options.rule_files = {folder.file("own.yaml", "applications:" + own),
+                          folder.file("rest.yaml", "applications:" + rest + suffices + "true}\n")};
+    ApplicationClassifier apart(ApplicationRules::load(options));
+    ApplicationClassifier whole(rules_of(own + rest + suffices + "false}\n"));
+    REQUIRE(apart.rules()->asked(kTcp, ApplicationProtocol::tls, false) == PatternsAsked::front);
+    std::mt19937 random(20'261'126); // NOLINT(cert-msc51-cpp): the same flows each time
+    std::map<std::uint32_t, int> settled;
+    for (int f = 0; f < 3'000; ++f) {
+        Flow one{apart};
+        Flow other{whole};
+        for (int p = 0; p < 8; ++p) {
+            std::string payload;
+            for (auto i = random() % 6; i > 0; --i) {
+                payload += static_cast<char>('A' + random() % 4);
+            }
+            const auto direction = static_cast<std::uint8_t>(random() % 2);
+            REQUIRE(one.see(direction, payload) == other.see(direction, payload));
+            REQUIRE(one.rule() == other.rule());
+        }
+        ++settled[one.rule()];
+    }
+    for (const std::uint32_t rule : {0, 1, 2, 3, 10, 11, 12}) {
+        CHECK(settled[rule] > 20);
+    }
+}
+
+TEST_CASE("Of a payload for the front alone nothing is told to the rest", "[application][labels]") {
+    const Folder folder;
+    ApplicationOptions options;
+    options.rule_files = {folder.file("own.yaml", R"(applications:
+  - {name: own, id: 1, category: t, protocol: tcp, patterns: [{match: OWN, at: anywhere}]}
+)"),
+                          folder.file("rest.yaml", R"(applications:
+  - {name: chat, id: 2, category: t, protocol: tcp, patterns: [{match: HELLO, at: anywhere}]}
+  - {name: tls, id: 3, category: t, protocol: tcp, parsers: [tls], parser_suffices: true}
+)")};
+    ApplicationClassifier classifier(ApplicationRules::load(options));
+    LabelState state{};
+    const auto rule_after = [&](std::string_view payload, bool front_alone) {
+        ClassifyRequest request{bytes(payload), &state, kTcp, 0};
+        request.front_alone = front_alone;
+        classifier.classify_burst({&request, 1});
+        return std::uint32_t{state.rule_id};
+    };
+    CHECK(rule_after("HELLO", true) == 0);
+    CHECK(rule_after("OWN", true) == 1);
+    state = {};
+    CHECK(rule_after("HELLO", false) == 2);
 }
 
 std::string written(const ApplicationId& id, std::size_t octets) {

@@ -350,14 +350,19 @@ constexpr const char* kRules = R"(applications:
   - {name: daytime, id: 100004, category: time, protocol: [tcp, udp], ports: [13]}
 )";
 
-std::shared_ptr<const ApplicationRules> rules() {
-    const std::string path =
-        std::filesystem::temp_directory_path() / ("rules" + std::to_string(getpid()) + ".yaml");
-    std::ofstream(path) << kRules;
+/// Of files with these texts, in this order.
+std::shared_ptr<const ApplicationRules> rules(const std::vector<std::string>& files = {kRules}) {
     ApplicationOptions options;
-    options.rule_files = {path};
+    for (const std::string& text : files) {
+        options.rule_files.push_back(std::filesystem::temp_directory_path() /
+                                     ("rules" + std::to_string(getpid()) + "_" +
+                                      std::to_string(options.rule_files.size()) + ".yaml"));
+        std::ofstream(options.rule_files.back()) << text;
+    }
     auto loaded = ApplicationRules::load(options);
-    std::filesystem::remove(path);
+    for (const std::string& path : options.rule_files) {
+        std::filesystem::remove(path);
+    }
     return loaded;
 }
 
@@ -425,6 +430,51 @@ TEST_CASE("a flow's label is the first rule's that holds", "[exporting][applicat
         CHECK(records[0].record.text(0, 96) == one.name);
         CHECK(records[0].record.text(0, 372) == one.category);
         CHECK(count_of(bench, one.counted) == 1);
+    }
+}
+
+TEST_CASE("an operator's patterns are asked until the parser that suffices is done",
+          "[exporting][application][labels]") {
+    if (probe::pattern_support() == probe::PatternsVerdict::not_built) {
+        return;
+    }
+    const std::string shipped = R"(applications:
+  - {name: http, id: 1, category: web, protocol: tcp, parsers: [http1], parser_suffices: true}
+)";
+    const auto own = [](const std::string& refines) {
+        return "applications:\n  - {name: own, id: 100001, category: own, protocol: tcp, " +
+               refines + "patterns: [{match: 'X-Own: ', at: anywhere, from: server}]}\n";
+    };
+    const Octets plain = text("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+    const Octets marked = text("HTTP/1.1 200 OK\r\nX-Own: 1\r\nContent-Length: 0\r\n\r\n");
+    struct Case {
+        std::string refines;
+        std::vector<Octets> answers;
+        const char* name;
+    };
+    const std::vector<Case> cases = {
+        {"", {plain}, "http"},
+        {"", {marked}, "own"},         // the message that the parser was done with
+        {"", {plain, marked}, "http"}, // behind it
+        {"refines: http, ", {plain, marked}, "own"},
+        {"refines: http, ", {plain, plain}, "http"},
+    };
+    for (const Case& one : cases) {
+        INFO(one.refines << one.answers.size() << " answers: " << one.name);
+        BenchOptions options;
+        options.context.rules = rules({own(one.refines), shipped});
+        MeterBench bench(template_of(kLabels), options);
+        Talk talk(bench, kProtocolTcp, 80);
+        TimeNs time = kStart;
+        for (const Octets& answer : one.answers) {
+            talk.say(time += kMs, 0, request("flume.example"));
+            talk.say(time += kMs, 1, answer);
+        }
+        bench.flush();
+        bench.check();
+        const auto records = bench.records();
+        REQUIRE(records.size() == 1);
+        CHECK(records[0].record.text(0, 96) == one.name);
     }
 }
 
