@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The exporter alone: records a second out of a full record queue, encoded only and sent over
 // loopback.
+#include <fmt/format.h>
+
 #include <cstring>
 #include <stdexcept>
 
+#include "bench/collector_process.hpp"
 #include "bench/context.hpp"
 #include "bench/sinks.hpp"
 #include "bench/worker_path.hpp"
@@ -80,19 +83,19 @@ struct ExportRun {
     std::uint64_t lost_on_the_way = 0;
 };
 
-/// The exporter's time. Sessions over UDP spread their messages in it, so that a collector with a
-/// small socket buffer keeps up; a time that runs `haste` times as fast shows what is possible
-/// without that.
+/// The exporter's time; it goes on where the traffic's, and so the records', ended. Sessions over
+/// UDP spread their messages in it, so that a collector with a small socket buffer keeps up; a time
+/// that runs `haste` times as fast shows what is possible without that.
 class HastyClock {
   public:
-    explicit HastyClock(std::uint64_t haste) : haste_(haste) {}
+    HastyClock(TimeNs begin, std::uint64_t haste) : haste_(haste), began_(begin) {}
     [[nodiscard]] TimeNs now() const noexcept {
         return began_ + (probe::monotonic_ns() - monotonic_began_) * haste_;
     }
 
   private:
     std::uint64_t haste_;
-    TimeNs began_ = probe::wall_clock_ns();
+    TimeNs began_;
     TimeNs monotonic_began_ = probe::monotonic_ns();
 };
 
@@ -105,9 +108,8 @@ void drain(probe::Exporter& exporter, const HastyClock& clock) {
     exporter.abandon();
 }
 
-ExportRun export_for(double seconds, std::uint64_t haste, RecordSupply& supply,
+ExportRun export_for(double seconds, const HastyClock& clock, RecordSupply& supply,
                      probe::Exporter& exporter) {
-    const HastyClock clock(haste);
     const TimeNs began = probe::monotonic_ns();
     const auto wanted = static_cast<TimeNs>(seconds * 1e9);
     while (exporter.sinks()[0]->ledger().sessions == 0 && exporter.sinks()[0]->name() != "null" &&
@@ -134,13 +136,40 @@ ExportRun export_for(double seconds, std::uint64_t haste, RecordSupply& supply,
     return run;
 }
 
+/// To the program's own collector in another process, which counts records.
+ExportRun run_to_process(Context& context, const probe::RecordBinding& binding, WorkerPath& path,
+                         RecordSupply& supply, probe::TransportKind transport) {
+    CollectorProcess collector(transport, context.helper_cpu);
+    std::vector<std::unique_ptr<probe::RecordSink>> sinks;
+    sinks.push_back(collector.open_sink(binding));
+    const auto exporter = path.make_exporter(std::move(sinks));
+    ExportRun run =
+        export_for(context.measuring.seconds, HastyClock(path.now(), 1), supply, *exporter);
+    const std::uint64_t sent = exporter->sinks()[0]->ledger().sent.records;
+    const CollectorProcess::Received received = collector.finish();
+    if (received.violations != 0 || received.records > sent || sent == 0) {
+        throw std::runtime_error(
+            fmt::format("{} records were sent; the collector has {}, and {} rules were broken",
+                        sent, received.records, received.violations));
+    }
+    run.lost_on_the_way = sent - received.records;
+    return run;
+}
+
 ExportRun one_run(Context& context, const probe::RecordBinding& binding, WorkerPath& path,
                   RecordSupply& supply, const std::string& to) {
     std::vector<std::unique_ptr<probe::RecordSink>> sinks;
     if (to == "encode") {
         sinks.push_back(std::make_unique<NullSink>());
         const auto exporter = path.make_exporter(std::move(sinks));
-        return export_for(context.measuring.seconds, 1, supply, *exporter);
+        return export_for(context.measuring.seconds, HastyClock(path.now(), 1), supply, *exporter);
+    }
+    for (const auto& [name, transport] : {std::pair{"tls", probe::TransportKind::tls},
+                                          std::pair{"dtls", probe::TransportKind::dtls},
+                                          std::pair{"sctp", probe::TransportKind::sctp}}) {
+        if (to == name) {
+            return run_to_process(context, binding, path, supply, transport);
+        }
     }
     const bool udp = to != "tcp";
     LoopbackCollector collector(udp ? probe::TransportKind::udp : probe::TransportKind::tcp,
@@ -148,8 +177,9 @@ ExportRun one_run(Context& context, const probe::RecordBinding& binding, WorkerP
     sinks.push_back(collector.open_sink(binding, format_of(to)));
     const auto exporter = path.make_exporter(std::move(sinks));
     constexpr std::uint64_t kHaste = 1'024;
-    ExportRun run = export_for(context.measuring.seconds, to == "udp_not_spread" ? kHaste : 1,
-                               supply, *exporter);
+    ExportRun run =
+        export_for(context.measuring.seconds,
+                   HastyClock(path.now(), to == "udp_not_spread" ? kHaste : 1), supply, *exporter);
     const probe::SessionLedger& ledger = exporter->sinks()[0]->ledger();
     const TimeNs began = probe::monotonic_ns();
     while (collector.octets() < run.octets && probe::monotonic_ns() - began < kPatience / 20) {
@@ -173,7 +203,8 @@ void run_exporter(Context& context) {
         WorkerPath path(binding, {.name = "exporting", .flows_max = 4 * kSamples}, *context.queue);
         RecordSupply supply(context, path);
         const std::size_t octets = binding.templates()[0].record_octets();
-        for (const char* to : {"encode", "udp", "udp_not_spread", "tcp", "netflow9", "netflow5"}) {
+        for (const char* to : {"encode", "udp", "udp_not_spread", "tcp", "tls", "dtls", "sctp",
+                               "netflow9", "netflow5"}) {
             std::vector<double> rates;
             std::vector<double> busy;
             ExportRun sum;

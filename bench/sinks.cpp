@@ -42,6 +42,13 @@ void pin_thread(int cpu) noexcept {
     }
 }
 
+std::unique_ptr<probe::RecordSink> open_network_sink(const probe::RecordBinding& binding,
+                                                     const probe::CollectorOptions& collector) {
+    probe::ExportOptions options;
+    options.collectors = {collector};
+    return probe::open_sink(collector, options, 1, binding.templates(), nullptr, {}, 1);
+}
+
 void NullSink::append(const probe::DataRecord& record, probe::TimeNs /*now*/) noexcept {
     checksum_ += record.template_index + load64(record.octets) + record.octets.back();
     ledger_.offered.add(record.weight);
@@ -87,9 +94,7 @@ std::unique_ptr<probe::RecordSink> LoopbackCollector::open_sink(const probe::Rec
     collector.format = format;
     collector.host = "127.0.0.1";
     collector.port = port_;
-    probe::ExportOptions options;
-    options.collectors = {collector};
-    return probe::open_sink(collector, options, 1, binding.templates(), nullptr, {}, 1);
+    return open_network_sink(binding, collector);
 }
 
 void LoopbackCollector::take_datagrams(int socket) {

@@ -64,6 +64,10 @@ class LoopbackCollector {
     std::thread thread_;
 };
 
+/// A session with a collector on the network, as the program opens it.
+[[nodiscard]] std::unique_ptr<probe::RecordSink> open_network_sink(
+    const probe::RecordBinding& binding, const probe::CollectorOptions& collector);
+
 /// Ties the calling thread to a CPU; a no-op for -1.
 void pin_thread(int cpu) noexcept;
 
