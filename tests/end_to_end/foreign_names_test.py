@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Names of layer 7 that other projects find in their captures, against ours as they are exported: FlowTest's annotations, ipfixprobe's
-plug-ins, nDPI's server names and JA4; and what tshark finds in mercury's and retina's captures. Policies
+plug-ins, nDPI's server names and JA4; and what Wireshark finds in mercury's and retina's captures. Policies
 that differ are written down here; tests/README.md has the reasons."""
 import csv
 import functools
+import json
 import re
 import subprocess
 from collections import defaultdict
@@ -223,32 +224,41 @@ def test_ndpi_s_server_names_and_fingerprints_are_ours(parshall):
     assert names >= 46 and fingerprints >= 28, (names, fingerprints)
 
 
-# --- mercury and retina, by tshark -------------------------------------------------------------------------------
+# --- mercury and retina, by Wireshark -----------------------------------------------------------------------------
 
-# tshark's field -> the elements of which one must have its first value in a flow and direction
-TSHARK = {'tls.handshake.extensions_server_name': ('sslServerName', 'quicSNI'), 'http.host': ('httpRequestHost',),
+# Wireshark's field -> the elements of which one must have its first value in a flow and direction
+WIRESHARK = {'tls.handshake.extensions_server_name': ('sslServerName', 'quicSNI'), 'http.host': ('httpRequestHost',),
           'http.user_agent': ('httpUserAgent',), 'dns.qry.name': ('DNSName',), 'tls.handshake.ja3': ('ja3c_hash',)}
 ENDS = ('ip.src', 'ipv6.src', 'tcp.srcport', 'udp.srcport', 'ip.dst', 'ipv6.dst', 'tcp.dstport', 'udp.dstport')
-# Flows inside tunnels, which tshark tells under the outer addresses and the inner ports.
+# Flows inside tunnels, which Wireshark tells under the outer addresses and the inner ports.
 TUNNELS = {'geneve.pcap', 'ip_encapsulation.pcap'}
 # Hellos in frames that are not metered: behind Cisco's metadata header (EtherType 0x8909); without a total length in the IPv4 header,
 # as a host captures what its NIC will segment.
 NOT_METERED = {'tls_sgt.pcap', 'tlsv1_3.pcap'}
 
 
-def by_tshark(capture) -> dict:
-    """(source, destination) -> field -> its first value."""
-    done = subprocess.run([harness.tool('tshark'), '-r', str(capture), '-T', 'fields', '-E', 'occurrence=f', '-E', 'separator=/t',
-                           *(word for field in (*ENDS, *TSHARK) for word in ('-e', field))],
-                          capture_output=True, text=True, timeout=60, check=False)
+def by_wireshark(captures) -> list:
+    """Of each capture: (source, destination) -> field -> its first value. As tshark tells them, but all captures by one process of
+    sharkd, which starts from nothing at each: to start costs more than these captures do."""
+    columns = {f'column{n}': f'{field}:1' for n, field in enumerate((*ENDS, *WIRESHARK))}
+    calls = [call for capture in captures for call in (('load', {'file': str(capture)}), ('frames', columns))]
+    lines = ''.join(json.dumps({'jsonrpc': '2.0', 'id': n, 'method': method, 'params': words}) + '\n'
+                    for n, (method, words) in enumerate(calls, 1))
+    done = subprocess.run([harness.tool('sharkd'), '-'], input=lines, capture_output=True, text=True, timeout=120, check=False)
+    answers = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [answer['id'] for answer in answers] == list(range(1, len(calls) + 1)) and all('result' in answer for answer in answers), \
+        (done.stderr[-3000:], [answer for answer in answers if 'result' not in answer])
+    return [told_of_flows(frame['c'] for frame in answer['result']) for answer in answers[1::2]]
+
+
+def told_of_flows(rows) -> dict:
     flows = defaultdict(dict)
-    for line in done.stdout.splitlines():
-        words = line.split('\t')
+    for words in rows:
         ends, values = words[:len(ENDS)], words[len(ENDS):]
         if not any(values) or not (ends[2] or ends[3]):
             continue
         key = tuple((ends[n] or ends[n + 1], int(ends[n + 2] or ends[n + 3])) for n in (0, 4))
-        for field, value in zip(TSHARK, values):
+        for field, value in zip(WIRESHARK, values):
             if value:
                 flows[key].setdefault(field, value)
     return flows
@@ -261,23 +271,23 @@ def another_matter(field: str, ends: tuple, records: list) -> bool:
     return field == 'tls.handshake.ja3' and (any(r['protocolIdentifier'] == 17 for r in records) or 1194 in (ends[0][1], ends[1][1]))
 
 
-def test_mercury_s_and_retina_s_names_are_those_tshark_finds(parshall):
+def test_mercury_s_and_retina_s_names_are_those_wireshark_finds(parshall):
     folder = harness.shared_captures()
     compared = defaultdict(int)
     missing = []
     paths = [path for path in sorted([*(folder / 'mercury').rglob('*.pcap'), *(folder / 'retina').rglob('*.pcap*')])
              if path.name not in TUNNELS | NOT_METERED]
     with ThreadPoolExecutor(2) as pool:
-        theirs = list(pool.map(by_tshark, paths))
-    for path, flows in zip(paths, theirs):
-        ours = named(parshall, path)
+        theirs = pool.submit(by_wireshark, paths)
+        ours_of = list(pool.map(functools.partial(named, parshall), paths))
+    for path, flows, ours in zip(paths, theirs.result(), ours_of):
         for ends, told in flows.items():
             records = ours[ends]
             for field, value in told.items():
                 if another_matter(field, ends, records):
                     continue
                 compared[field] += 1
-                if value not in {record[name] for record in records for name in TSHARK[field]}:
+                if value not in {record[name] for record in records for name in WIRESHARK[field]}:
                     missing.append((path.name, ends, field, value, len(records)))
     assert not missing, missing
     wanted = {'tls.handshake.extensions_server_name': 100, 'http.host': 100, 'http.user_agent': 90, 'dns.qry.name': 400,
