@@ -23,6 +23,7 @@ struct Options {
     double seconds = 0;            ///< of one run; 0: 0.4, quick 0.15, smoke 0.005
     std::uint64_t flows_max = 0;   ///< largest number of flows; 0: 10 M, quick 1 M, smoke 2,000
     std::string results;           ///< folder; empty: no CSV
+    std::string capture;           ///< its frames, too, in the application section; empty: none
     std::string templates;         ///< folder of the shipped template sets
     int worker_cpu = -1;           ///< -1: the last CPU of the process
     int helper_cpu = -1;           ///< -1: the first one
@@ -56,6 +57,7 @@ void run_full_table(Context& context);
 void run_sweep(Context& context);
 void run_lateness(Context& context);
 void run_exporter(Context& context);
+void run_application(Context& context); ///< layer 7, over traffic with payload
 void run_loss_search(Context& context);
 void run_memory(Context& context);
 

@@ -4,12 +4,8 @@
 // hellos, requests and answers of common protocols, and octets of no protocol. Or those of a
 // capture, of which a flow's are scanned until it is known, as in the probe.
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <CLI/CLI.hpp>
-#include <cstdlib>
-#include <filesystem>
-#include <fstream>
 #include <map>
 #include <memory>
 #include <string>
@@ -17,8 +13,8 @@
 #include <vector>
 
 #include "bench/measure.hpp"
+#include "bench/payloads.hpp"
 #include "bench/results.hpp"
-#include "bench/traffic.hpp"
 #include "probe/application/application_classifier.hpp"
 #include "probe/application/application_rules.hpp"
 #include "probe/observation/capture_file.hpp"
@@ -29,65 +25,6 @@ namespace bench {
 namespace {
 
 constexpr std::size_t kBurst = 64;
-constexpr int kOwnRules = 1'000;
-
-struct OnePayload {
-    std::string octets;
-    std::uint8_t protocol;
-    std::uint16_t port;
-    std::size_t flow = 0;
-    std::uint8_t direction = 0;
-};
-
-/// In the order of packets.
-using Payloads = std::vector<OnePayload>;
-
-std::string noise(std::uint64_t seed, std::size_t octets) {
-    std::string text;
-    for (std::size_t i = 0; i < octets; ++i) {
-        text += static_cast<char>(mix64(seed * 4'096 + i));
-    }
-    return text;
-}
-
-/// Two in three are of a protocol that the rules know; lengths as such packets have them.
-Payloads synthetic() {
-    using probe::kProtocolTcp;
-    using probe::kProtocolUdp;
-    Payloads payloads;
-    constexpr std::uint64_t kRounds = 256;
-    for (std::uint64_t i = 0; i < kRounds; ++i) {
-        const std::string number = std::to_string(i);
-        payloads.push_back(
-            {std::string("\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", 11) + noise(i, 506),
-             kProtocolTcp, 443});
-        payloads.push_back(
-            {std::string("\x16\x03\x03\x00\x7a\x02\x00\x00\x76\x03\x03", 11) + noise(i + 1, 1'390),
-             kProtocolTcp, 443});
-        payloads.push_back({"GET /page/" + number +
-                                " HTTP/1.1\r\nHost: www.example.com\r\n"
-                                "User-Agent: Mozilla/5.0 (X11; Linux x86_64)\r\nAccept: */*\r\n"
-                                "Accept-Language: en\r\nConnection: keep-alive\r\n\r\n",
-                            kProtocolTcp, 80});
-        payloads.push_back({"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nServer: x\r\n\r\n" +
-                                noise(i + 2, 1'300),
-                            kProtocolTcp, 80});
-        payloads.push_back(
-            {std::string("\xc3\x00\x00\x00\x01\x08", 6) + noise(i + 3, 1'194), kProtocolUdp, 443});
-        payloads.push_back({noise(i + 4, 2) + std::string("\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00"
-                                                          "\x03www\x07"
-                                                          "example\x03com\x00\x00\x01\x00\x01",
-                                                          31),
-                            kProtocolUdp, 53});
-        payloads.push_back({noise(i + 5, 1'400), kProtocolTcp, 8'443});
-        payloads.push_back({noise(i + 6, 160), kProtocolUdp, 40'000});
-        payloads.push_back({"SSH-2.0-OpenSSH_9.2\r\n", kProtocolTcp, 22});
-    }
-    for (std::size_t i = 0; i < payloads.size(); ++i) {
-        payloads[i].flow = i;
-    }
-    return payloads;
-}
 
 /// Every payload of the capture, up to what one pass may hold.
 Payloads of_capture(const std::string& path) {
@@ -133,21 +70,6 @@ Payloads of_capture(const std::string& path) {
         file.release();
     }
     return payloads;
-}
-
-/// A file of as many rules as an operator may bring: services with a start and a header each.
-std::string own_rules() {
-    std::string name = (std::filesystem::temp_directory_path() / "own_rules.XXXXXX").string();
-    ::close(mkstemp(name.data()));
-    std::ofstream file(name);
-    file << "applications:\n";
-    for (int i = 0; i < kOwnRules; ++i) {
-        file << "  - {name: own-" << i << ", id: " << 100'000 + i
-             << ", category: own, protocol: [tcp, udp], patterns: ['OWN" << i
-             << "/[0-9]{1,3} ', {match: '\\r\\nX-Own-" << i
-             << ": [0-9a-f]{4,16}\\r', at: anywhere, from: client}]}\n";
-    }
-    return name;
 }
 
 struct Engine {
@@ -219,13 +141,12 @@ int run(int argc, char** argv) {
     for (int i = 1; i < argc; ++i) {
         identity.command += std::string(" ") + argv[i];
     }
-    const Payloads payloads = capture.empty() ? synthetic() : of_capture(capture);
-    const std::string own = own_rules();
+    const Payloads payloads = capture.empty() ? common_payloads() : of_capture(capture);
+    const OwnRules own;
     const std::string shipped = BENCH_TEMPLATES "/applications.yaml";
     Engine without({}, payloads);
     Engine with_shipped({shipped}, payloads);
-    Engine with_own({own, shipped}, payloads);
-    std::filesystem::remove(own);
+    Engine with_own({own.path(), shipped}, payloads);
     std::vector<Contestant> contestants;
     const auto add = [&](const std::string& name, Engine& engine) {
         contestants.push_back({name,

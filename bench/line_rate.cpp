@@ -24,7 +24,8 @@ struct Section {
 constexpr Section kSections[] = {
     {"memory", run_memory},       {"ladder", run_ladder},         {"axes", run_axes},
     {"new_flows", run_new_flows}, {"full_table", run_full_table}, {"sweep", run_sweep},
-    {"lateness", run_lateness},   {"exporter", run_exporter},     {"loss", run_loss_search},
+    {"lateness", run_lateness},   {"exporter", run_exporter},     {"application", run_application},
+    {"loss", run_loss_search},
 };
 
 std::vector<int> own_cpus() {
@@ -75,6 +76,8 @@ Options parse(int argc, char** argv) {
     app.add_option("--seconds", options.seconds, "length of one run");
     app.add_option("--flows-max", options.flows_max, "largest number of flows");
     app.add_option("--results", options.results, "folder for CSV files; without it, none");
+    app.add_option("--capture", options.capture,
+                   "a capture whose frames are played, too, in the application section");
     app.add_option("--templates", options.templates, "folder with the shipped template sets");
     app.add_option("--worker-cpu", options.worker_cpu, "CPU of the worker");
     app.add_option("--helper-cpu", options.helper_cpu, "CPU of source, sweep or collector threads");

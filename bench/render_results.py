@@ -20,6 +20,7 @@ TITLES = {
     'line_rate_sweep': 'The sweep, and the worker beside it',
     'line_rate_lateness': 'How late flows end',
     'line_rate_exporter': 'The exporter alone',
+    'line_rate_application': 'Layer 7: names, labels, an operator\'s rules',
     'line_rate_loss_free_rate': 'The highest rate without loss, source and worker on a core each',
     'line_rate_memory': 'Memory a flow',
     'hash': 'Hashes of flow keys',

@@ -201,15 +201,7 @@ void Traffic::lay_out(const std::vector<std::uint32_t>& flows) {
         sum += octets;
     }
     mean_frame_octets_ = sum / static_cast<double>(flows.size());
-    constexpr std::size_t kHugePage = 2U << 20;
-    mapped_ = (line * 64 + 2 * kHugePage - 1) / kHugePage * kHugePage;
-    void* mapped =
-        mmap(nullptr, mapped_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (mapped == MAP_FAILED) {
-        throw std::bad_alloc();
-    }
-    (void)madvise(mapped, mapped_, MADV_HUGEPAGE); // without it frames are only slower to reach
-    octets_ = static_cast<std::uint8_t*>(mapped);
+    take_memory(line);
     for (std::size_t i = 0; i < flows.size(); ++i) {
         FlowIdentity flow = identity_of(flows[i]);
         if (options_.order == FlowOrder::both_ways && (random.next() & 1) != 0) {
@@ -219,6 +211,36 @@ void Traffic::lay_out(const std::vector<std::uint32_t>& flows) {
         const bool udp = static_cast<double>(mix64(flows[i]) >> 11) * 0x1p-53 < options_.udp_share;
         write_frame(octets_ + std::size_t{frames_[i].line} * 64, flow, frames_[i].ipv6 != 0, udp,
                     frames_[i].octets + kFcsOctets);
+    }
+}
+
+void Traffic::take_memory(std::uint64_t lines) {
+    constexpr std::size_t kHugePage = 2U << 20;
+    mapped_ = (lines * 64 + 2 * kHugePage - 1) / kHugePage * kHugePage;
+    void* mapped =
+        mmap(nullptr, mapped_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (mapped == MAP_FAILED) {
+        throw std::bad_alloc();
+    }
+    (void)madvise(mapped, mapped_, MADV_HUGEPAGE); // without it frames are only slower to reach
+    octets_ = static_cast<std::uint8_t*>(mapped);
+}
+
+Traffic::Traffic(const std::vector<std::vector<std::uint8_t>>& frames) {
+    std::uint64_t line = 0;
+    double sum = 0;
+    for (const std::vector<std::uint8_t>& frame : frames) {
+        frames_.push_back({.line = static_cast<std::uint32_t>(line),
+                           .octets = static_cast<std::uint16_t>(frame.size()),
+                           .ipv6 = 0});
+        line += (frame.size() + 63) / 64;
+        sum += static_cast<double>(frame.size() + kFcsOctets);
+    }
+    mean_frame_octets_ = sum / static_cast<double>(frames.size());
+    take_memory(line);
+    for (std::size_t i = 0; i < frames.size(); ++i) {
+        std::memcpy(octets_ + std::size_t{frames_[i].line} * 64, frames[i].data(),
+                    frames[i].size());
     }
 }
 

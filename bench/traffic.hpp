@@ -50,6 +50,8 @@ class Traffic {
   public:
     /// Throws std::invalid_argument, std::bad_alloc.
     explicit Traffic(const TrafficOptions& options);
+    /// These frames, without FCS, as they are; `options` says nothing then.
+    explicit Traffic(const std::vector<std::vector<std::uint8_t>>& frames);
     ~Traffic();
     Traffic(const Traffic&) = delete;
     Traffic& operator=(const Traffic&) = delete;
@@ -71,6 +73,7 @@ class Traffic {
 
   private:
     void lay_out(const std::vector<std::uint32_t>& flows);
+    void take_memory(std::uint64_t lines);
 
     TrafficOptions options_;
     std::vector<FrameDescriptor> frames_;
