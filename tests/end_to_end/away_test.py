@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Collectors that are away, over TCP on the loopback interface: spool, failover, round robin; every record is accounted for."""
+import functools
 import json
 import signal
 import socket
@@ -75,6 +76,11 @@ def whole_messages(stream: bytes) -> bytes:
     return stream[:at]
 
 
+@functools.lru_cache(None)
+def traffic(flows):
+    return live.make_traffic(harness.keep_until_exit(), flows)[0]
+
+
 def config(scratch, collectors: str, more=''):
     file = scratch / 'away.yaml'
     file.write_text(f'exporting:\n  collectors:\n{collectors}\n'
@@ -91,7 +97,7 @@ def only(run):
 
 
 def test_what_a_collector_that_never_came_missed_is_sent_by_the_next_run(parshall, scratch):
-    pcap, _ = live.make_traffic(scratch, 30000)
+    pcap = traffic(30000)
     port = free_port(socket.SOCK_STREAM)
     first = only(read(parshall, pcap, '-c', spooling(scratch, port)))
     assert first['offered']['records'] >= 30000 and first['spooled'] == first['offered'], first
@@ -104,7 +110,7 @@ def test_what_a_collector_that_never_came_missed_is_sent_by_the_next_run(parshal
 
 
 def test_a_collector_that_is_killed_and_returns_gets_every_record_once(parshall, scratch):
-    pcap, _ = live.make_traffic(scratch, 150000)
+    pcap = traffic(150000)
     collector = TcpCollector()
     run = Background(parshall, 'read', '--stats', 'json', pcap, '-c', spooling(scratch, collector.port), log=scratch / 'run.log')
     wait_until(lambda: collector.octets() > 100000, 'the first records arrive')
@@ -125,7 +131,7 @@ def test_a_collector_that_is_killed_and_returns_gets_every_record_once(parshall,
 
 
 def test_kill_9_while_it_spools_and_the_next_run_sends_what_was_on_disk(parshall, scratch):
-    pcap, _ = live.make_traffic(scratch, 150000)
+    pcap = traffic(150000)
     port = free_port(socket.SOCK_STREAM)
     killed = Background(parshall, 'read', pcap, '-c', spooling(scratch, port), log=scratch / 'killed.log')
     on_disk = lambda: sum(file.stat().st_size for file in (scratch / 'spool').glob('*.gz'))
@@ -140,7 +146,7 @@ def test_kill_9_while_it_spools_and_the_next_run_sends_what_was_on_disk(parshall
 
 
 def test_a_full_disk_is_counted_and_not_fatal(parshall, scratch):
-    pcap, _ = live.make_traffic(scratch, 100000)
+    pcap = traffic(150000)
     (scratch / 'spool').mkdir()
     port = free_port(socket.SOCK_STREAM)
     script = (f'mount -t tmpfs -o size=1m none {scratch}/spool || exit 77; '
@@ -155,7 +161,7 @@ def test_a_full_disk_is_counted_and_not_fatal(parshall, scratch):
 
 
 def test_round_robin_splits_evenly(parshall, scratch):
-    pcap, _ = live.make_traffic(scratch, 30000)
+    pcap = traffic(30000)
     collectors = [TcpCollector() for _ in range(3)]
     urls = ', '.join(f'"tcp://127.0.0.1:{one.port}"' for one in collectors)
     group = only(read(parshall, pcap, '-c', config(scratch, f'    - {{distribute: round_robin, collectors: [{urls}]}}')))
@@ -166,7 +172,7 @@ def test_round_robin_splits_evenly(parshall, scratch):
 
 
 def test_flow_hash_gives_a_flow_to_the_same_collector_in_every_run(parshall, scratch):
-    pcap, _ = live.make_traffic(scratch, 3000)
+    pcap = traffic(3000)
     found = []
     for _ in range(2):
         collectors = [TcpCollector(port) for port in (47391, 47392, 47393)]
@@ -191,7 +197,7 @@ def test_flow_hash_gives_a_flow_to_the_same_collector_in_every_run(parshall, scr
 
 
 def test_failover_to_the_second_and_no_record_twice(parshall, scratch):
-    pcap, _ = live.make_traffic(scratch, 30000)
+    pcap = traffic(30000)
     absent, second = free_port(socket.SOCK_STREAM), TcpCollector()
     urls = f'"tcp://127.0.0.1:{absent}", "tcp://127.0.0.1:{second.port}"'
     group = only(read(parshall, pcap, '-c', config(

@@ -17,30 +17,31 @@ IPFIX_PORT = 4739
 class DatagramSink:
     """A UDP collector that keeps every datagram."""
 
-    def __init__(self, address='127.0.0.1'):
-        family = socket.AF_INET6 if ':' in address else socket.AF_INET
-        self.socket = socket.socket(family, socket.SOCK_DGRAM)
+    def __init__(self):
+        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 64 << 20)
-        self.socket.bind((address, 0))
-        self.socket.settimeout(0.1)
+        self.socket.bind(('127.0.0.1', 0))
         self.port = self.socket.getsockname()[1]
         self.datagrams = []
-        self.stopping = False
+        self.mark = None
         self.thread = threading.Thread(target=self.collect, daemon=True)
         self.thread.start()
 
     def collect(self):
         while True:
-            try:
-                self.datagrams.append(self.socket.recv(65535))
-            except TimeoutError:
-                if self.stopping:
-                    return
+            datagram, sender = self.socket.recvfrom(65535)
+            if sender == self.mark:
+                return
+            self.datagrams.append(datagram)
 
     def end(self) -> list:
-        settled(lambda: len(self.datagrams), 0.2)
-        self.stopping = True
-        self.thread.join()
+        """What came until now: of an exporter that has ended, everything. A datagram of our own stands behind it in the queue."""
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as mark:
+            mark.bind(('127.0.0.1', 0))
+            self.mark = mark.getsockname()
+            while self.thread.is_alive():  # a full queue takes none
+                mark.sendto(b'', ('127.0.0.1', self.port))
+                self.thread.join(0.1)
         self.socket.close()
         return self.datagrams
 
@@ -48,22 +49,23 @@ class DatagramSink:
 class StreamSink:
     """A TCP collector that keeps the octets of every connection."""
 
-    def __init__(self, address='127.0.0.1'):
-        family = socket.AF_INET6 if ':' in address else socket.AF_INET
-        self.socket = socket.create_server((address, 0), family=family)
+    def __init__(self):
+        self.socket = socket.create_server(('127.0.0.1', 0))
         self.port = self.socket.getsockname()[1]
-        self.connections = []
-        threading.Thread(target=self.accept, daemon=True).start()
+        self.connections, self.threads = [], []
+        self.mark = None
+        self.thread = threading.Thread(target=self.accept, daemon=True)
+        self.thread.start()
 
     def accept(self):
         while True:
-            try:
-                connection, _ = self.socket.accept()
-            except OSError:
+            connection, exporter = self.socket.accept()
+            if exporter == self.mark:
                 return
             octets = bytearray()
             self.connections.append(octets)
-            threading.Thread(target=self.collect, args=(connection, octets), daemon=True).start()
+            self.threads.append(threading.Thread(target=self.collect, args=(connection, octets), daemon=True))
+            self.threads[-1].start()
 
     @staticmethod
     def collect(connection, octets):
@@ -72,7 +74,14 @@ class StreamSink:
                 octets += part
 
     def end(self) -> list:
-        settled(lambda: sum(map(len, self.connections)), 0.3)
+        """Of each connection until now what came to its end. A connection of our own stands behind them in the queue."""
+        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as mark:
+            mark.bind(('127.0.0.1', 0))
+            self.mark = mark.getsockname()
+            mark.connect(('127.0.0.1', self.port))
+            for thread in (self.thread, *self.threads):
+                thread.join(10)
+                assert not thread.is_alive(), 'the exporter has not closed its connection'
         self.socket.close()
         return [bytes(octets) for octets in self.connections]
 

@@ -16,6 +16,7 @@ import sys
 import tempfile
 import time
 import traceback
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import ledger
@@ -124,10 +125,25 @@ def differences(wanted: dict, found: dict, limit=8) -> str:
     return '\n'.join(lines[:limit]) + more
 
 
+given_ports = set()
+
+
 def free_port(kind=socket.SOCK_DGRAM) -> int:
-    with socket.socket(socket.AF_INET, kind) as probe:
-        probe.bind(('127.0.0.1', 0))
-        return probe.getsockname()[1]
+    """Never the same twice: who got it may not have bound it yet."""
+    while True:
+        with socket.socket(socket.AF_INET, kind) as probe:
+            probe.bind(('127.0.0.1', 0))
+            port = probe.getsockname()[1]
+        if port not in given_ports:
+            given_ports.add(port)
+            return port
+
+
+def side_by_side(case, *words_of_each) -> None:
+    """Calls case(*words) for each of the words, all at once: for cases that wait more than they work. Raises what one of them raised."""
+    with ThreadPoolExecutor(len(words_of_each)) as pool:
+        for running in [pool.submit(case, *words) for words in words_of_each]:
+            running.result()
 
 
 def wait_until(condition, what: str, seconds: float = 10.0):

@@ -2,6 +2,7 @@
 """Foreign judges of what parshall sends: tshark, nfcapd, libfixbuf, pmacct, and a strict reader of our own."""
 import subprocess
 from collections import Counter
+from itertools import product
 from pathlib import Path
 
 import harness
@@ -191,45 +192,44 @@ def our_flow(record: dict) -> tuple:
 
 
 def test_nfcapd_gets_the_same_flows(parshall, scratch):
-    for templates in TEMPLATE_SETS:
-        for capture in (OFFICE, traffic()):
-            folder = scratch / f'{templates}-{capture.stem}'
-            folder.mkdir()
-            collector = Nfcapd(folder)
-            run = read(parshall, capture, '-t', templates, '-o', f'udp://127.0.0.1:{collector.port}', '-o', 'json')
-            settle(collector.process)
-            # nfdump 1.7 takes reverseFlowStart (RFC 5103) for the flow's own start: times only where there is none.
-            parts = 9 if templates == 'wide' else 11
-            found = Counter(nfdump_flow(record)[:parts] for record in collector.end())
-            wanted = Counter(our_flow(record)[:parts] for record in run.records())
-            assert found == wanted, f'{templates}, {capture.name}: {differences(wanted, found)}'
+    def case(templates, capture):
+        folder = scratch / f'{templates}-{capture.stem}'
+        folder.mkdir()
+        collector = Nfcapd(folder)
+        run = read(parshall, capture, '-t', templates, '-o', f'udp://127.0.0.1:{collector.port}', '-o', 'json')
+        settle(collector)
+        # nfdump 1.7 takes reverseFlowStart (RFC 5103) for the flow's own start: times only where there is none.
+        parts = 9 if templates == 'wide' else 11
+        found = Counter(nfdump_flow(record)[:parts] for record in collector.end())
+        wanted = Counter(our_flow(record)[:parts] for record in run.records())
+        assert found == wanted, f'{templates}, {capture.name}: {differences(wanted, found)}'
+    harness.side_by_side(case, *product(TEMPLATE_SETS, (OFFICE, traffic())))
 
 
-def settle(process) -> None:
+def settle(collector) -> None:
     """nfcapd and nfacctd have no sign of having read everything; their socket's queue has."""
-    pid = process.process.pid
     def queued():
-        with open(f'/proc/{pid}/net/udp', encoding='ascii') as lines:
-            return sum(int(line.split()[4].split(':')[1], 16) for line in list(lines)[1:])
+        with open('/proc/net/udp', encoding='ascii') as lines:
+            return sum(int(words[4].split(':')[1], 16) for words in map(str.split, list(lines)[1:])
+                       if words[1].endswith(f':{collector.port:04X}'))
     harness.wait_until(lambda: queued() == 0, 'the collector has read everything')
     harness.settled(queued, 0.3)
 
 
 def test_libfixbuf_gets_the_same_sums_over_tcp_and_udp(parshall, scratch):
-    for templates in TEMPLATE_SETS:
-        for kind in ('udp', 'tcp'):
-            for capture in (OFFICE, traffic()):
-                folder = scratch / f'{templates}-{kind}-{capture.stem}'
-                folder.mkdir()
-                listener = FixbufListener(kind, folder)
-                run = read(parshall, capture, '-t', templates, '-o', f'{kind}://127.0.0.1:{listener.port}', '-o', 'json')
-                found, records = listener.end()
-                assert found['warnings'] == 0
-                wanted = totals(run.records())
-                if templates == 'wide':  # the listener adds octetTotalCount to octetDeltaCount
-                    wanted = {'records': wanted['records']}
-                assert {name: found[name] for name in wanted} == wanted, f'{templates} {kind} {capture.name}: {wanted}, {found}'
-                assert harness.sums(records) == harness.sums(run.records()), f'{templates} {kind} {capture.name}'
+    def case(templates, kind, capture):
+        folder = scratch / f'{templates}-{kind}-{capture.stem}'
+        folder.mkdir()
+        listener = FixbufListener(kind, folder)
+        run = read(parshall, capture, '-t', templates, '-o', f'{kind}://127.0.0.1:{listener.port}', '-o', 'json')
+        found, records = listener.end()
+        assert found['warnings'] == 0
+        wanted = totals(run.records())
+        if templates == 'wide':  # the listener adds octetTotalCount to octetDeltaCount
+            wanted = {'records': wanted['records']}
+        assert {name: found[name] for name in wanted} == wanted, f'{templates} {kind} {capture.name}: {wanted}, {found}'
+        assert harness.sums(records) == harness.sums(run.records()), f'{templates} {kind} {capture.name}'
+    harness.side_by_side(case, *product(TEMPLATE_SETS, ('udp', 'tcp'), (OFFICE, traffic())))
 
 
 def test_options_records_disturb_no_collector(parshall, scratch):
@@ -238,7 +238,7 @@ def test_options_records_disturb_no_collector(parshall, scratch):
     nfcapd, fixbuf, udp, file = Nfcapd(scratch), FixbufListener('tcp', scratch), DatagramSink(), scratch / 'x.ipfix'
     run = read(parshall, traffic(), '--config', config, '-o', f'udp://127.0.0.1:{nfcapd.port}',
                '-o', f'tcp://127.0.0.1:{fixbuf.port}', '-o', f'udp://127.0.0.1:{udp.port}', '-o', file, '-o', 'json')
-    settle(nfcapd.process)
+    settle(nfcapd)
     told = {sink['name']: sink for sink in run.ledger()['collectors'] if sink['name'] != 'json'}
     assert len(told) == 4 and all(sink['optionsRecords'] > 10 for sink in told.values()), told
     found = Counter(nfdump_flow(record) for record in nfcapd.end())
@@ -270,23 +270,20 @@ def test_ipfixDump_reads_our_files(parshall, scratch):
 
 
 def test_pmacct_gets_the_same_sums(parshall, scratch):
-    for templates in ('uniflow', 'minimal'):
-        for capture in (OFFICE, traffic()):
-            folder = scratch / f'{templates}-{capture.stem}'
-            folder.mkdir()
-            collector = Nfacctd(folder)
-            run = read(parshall, capture, '-t', templates, '-o', f'udp://127.0.0.1:{collector.port}', '-o', 'json')
-            settle(collector.process)
-            rows = collector.end()
-            wanted = {}
-            for key, (packets, octets) in harness.sums(run.records()).items():
-                wanted[key] = packets, octets
-            found = {}
-            for row in rows:
-                protocol = PROTOCOLS.get(row['ip_proto'], row['ip_proto'])
-                key = (row['ip_src'], row['ip_dst'], protocol, row['port_src'], row['port_dst'])
-                found[key] = row['packets'], row['bytes']
-            assert found == wanted, f'{templates}, {capture.name}: {differences(wanted, found)}'
+    def case(templates, capture):
+        folder = scratch / f'{templates}-{capture.stem}'
+        folder.mkdir()
+        collector = Nfacctd(folder)
+        run = read(parshall, capture, '-t', templates, '-o', f'udp://127.0.0.1:{collector.port}', '-o', 'json')
+        settle(collector)
+        found = {}
+        for row in collector.end():
+            protocol = PROTOCOLS.get(row['ip_proto'], row['ip_proto'])
+            key = (row['ip_src'], row['ip_dst'], protocol, row['port_src'], row['port_dst'])
+            found[key] = row['packets'], row['bytes']
+        wanted = harness.sums(run.records())
+        assert found == wanted, f'{templates}, {capture.name}: {differences(wanted, found)}'
+    harness.side_by_side(case, *product(('uniflow', 'minimal'), (OFFICE, traffic())))
 
 
 PROTOCOLS = {'tcp': 6, 'udp': 17, 'icmp': 1, 'ipv6-icmp': 58, 'igmp': 2}

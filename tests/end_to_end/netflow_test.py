@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """NetFlow v9 and v5 out of the shipped templates: a strict reader of our own, tshark and nfcapd."""
+from itertools import product
 
 import harness
 import netflow
@@ -83,20 +84,19 @@ def nfdump_sums(records) -> dict:
 
 
 def test_nfcapd_gets_the_same_flows_and_times(parshall, scratch):
-    for scheme in FORMATS:
-        for templates in TEMPLATE_SETS:
-            for capture in (OFFICE, traffic()):
-                folder = scratch / f'{scheme}-{templates}-{capture.stem}'
-                folder.mkdir()
-                collector = Nfcapd(folder)
-                run = read(parshall, capture, '-t', templates, '-o', f'{scheme}://127.0.0.1:{collector.port}', '-o', 'json')
-                settle(collector.process)
-                records = collector.end()
-                told = representable(run.records(), scheme)
-                wanted, found = harness.sums(told), nfdump_sums(records)
-                assert found == wanted, f'{scheme} {templates} {capture.name}: {differences(wanted, found)}'
-                times = {milliseconds(record['flowStartMilliseconds']) for record in told}
-                assert {milliseconds(record['first']) for record in records} == times, f'{scheme} {templates} {capture.name}'
+    def case(scheme, templates, capture):
+        folder = scratch / f'{scheme}-{templates}-{capture.stem}'
+        folder.mkdir()
+        collector = Nfcapd(folder)
+        run = read(parshall, capture, '-t', templates, '-o', f'{scheme}://127.0.0.1:{collector.port}', '-o', 'json')
+        settle(collector)
+        records = collector.end()
+        told = representable(run.records(), scheme)
+        wanted, found = harness.sums(told), nfdump_sums(records)
+        assert found == wanted, f'{scheme} {templates} {capture.name}: {differences(wanted, found)}'
+        times = {milliseconds(record['flowStartMilliseconds']) for record in told}
+        assert {milliseconds(record['first']) for record in records} == times, f'{scheme} {templates} {capture.name}'
+    harness.side_by_side(case, *product(FORMATS, TEMPLATE_SETS, (OFFICE, traffic())))
 
 
 def test_what_a_format_cannot_carry_is_refused_with_what_to_use_instead(parshall, scratch):

@@ -23,12 +23,9 @@ TCP_FLAGS = {'syn': 0x02, 'syn_ack': 0x12, 'ack': 0x10, 'push': 0x18}
 
 
 def checksum(data: bytes) -> int:
-    if len(data) % 2:
-        data += b'\0'
-    total = sum(struct.unpack(f'!{len(data) // 2}H', data))
-    while total >> 16:
-        total = (total & 0xFFFF) + (total >> 16)
-    return ~total & 0xFFFF
+    """RFC 1071: 2^16 is 1 modulo 0xFFFF, so the whole as one number has the sum of its words."""
+    number = int.from_bytes(data + bytes(len(data) % 2), 'big')
+    return ~(number % 0xFFFF or 0xFFFF if number else 0) & 0xFFFF
 
 
 class Flow:
