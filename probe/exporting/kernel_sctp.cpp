@@ -10,24 +10,21 @@
 #include <cstring>
 #include <utility>
 
+#include "probe/exporting/sctp_sockets.hpp"
+
 namespace probe {
 namespace {
 
 constexpr TimeNs kLookInterval = 10 * kNsPerMs;
 
 /// An option whose value is a structure.
-template <typename Value>
-int set(int fd, int option, const Value& value) noexcept {
-    return ::setsockopt(fd, IPPROTO_SCTP, option, &value, sizeof value) < 0 ? -errno : 0;
-}
-
-int subscribe(int fd, std::uint16_t type) noexcept {
-    sctp_event event{};
-    event.se_assoc_id = SCTP_FUTURE_ASSOC; // a one-to-one socket has but one
-    event.se_type = type;
-    event.se_on = 1;
-    return set(fd, SCTP_EVENT, event);
-}
+struct SetOption {
+    int fd;
+    template <typename Value>
+    int operator()(int option, const Value& value) const noexcept {
+        return ::setsockopt(fd, IPPROTO_SCTP, option, &value, sizeof value) < 0 ? -errno : 0;
+    }
+};
 
 /// Zeros where there is no association.
 sctp_status status_of(int fd) noexcept {
@@ -35,13 +32,6 @@ sctp_status status_of(int fd) noexcept {
     socklen_t length = sizeof status;
     if (::getsockopt(fd, IPPROTO_SCTP, SCTP_STATUS, &status, &length) < 0) return {};
     return status;
-}
-
-template <typename Notification>
-Notification as(std::span<const std::uint8_t> octets) noexcept {
-    Notification notification{};
-    std::memcpy(&notification, octets.data(), std::min(sizeof notification, octets.size()));
-    return notification;
 }
 
 } // namespace
@@ -86,30 +76,9 @@ int KernelSctp::open(TimeNs /*now*/) noexcept {
 }
 
 int KernelSctp::set_up(int fd) noexcept {
-    for (const int type :
-         {SCTP_ASSOC_CHANGE, SCTP_SEND_FAILED_EVENT, SCTP_SENDER_DRY_EVENT, SCTP_SHUTDOWN_EVENT}) {
-        if (const int error = subscribe(fd, static_cast<std::uint16_t>(type)); error < 0) {
-            return error;
-        }
-    }
-    sctp_rtoinfo rto{};
-    rto.srto_initial = times_.rto_initial_ms;
-    rto.srto_max = times_.rto_max_ms;
-    rto.srto_min = times_.rto_min_ms;
-    sctp_initmsg begin{};
-    begin.sinit_num_ostreams = streams_;
-    sctp_assocparams association{};
-    association.sasoc_asocmaxrxt = times_.retransmissions_max;
-    sctp_paddrparams path{};
-    path.spp_hbinterval = times_.heartbeat_ms;
-    path.spp_pathmaxrxt = times_.retransmissions_max;
-    path.spp_flags = SPP_HB_ENABLE;
-    int error = set(fd, SCTP_RTOINFO, rto);
-    if (error == 0) error = set(fd, SCTP_INITMSG, begin);
-    if (error == 0) error = set(fd, SCTP_ASSOCINFO, association);
-    if (error == 0) error = set(fd, SCTP_PEER_ADDR_PARAMS, path);
-    if (error == 0) error = set(fd, SCTP_NODELAY, 1); // messages have waited by themselves
-    return error;
+    const SetOption set{fd};
+    const int error = set_up_association(set, times_, streams_);
+    return error == 0 ? set(SCTP_PEER_ADDR_PARAMS, path_parameters(times_)) : error;
 }
 
 SctpEvent KernelSctp::next_event() noexcept {
@@ -144,36 +113,12 @@ SctpEvent KernelSctp::next_event() noexcept {
 }
 
 SctpEvent KernelSctp::read_notification(std::size_t octets) noexcept {
-    const std::span<const std::uint8_t> seen(notification_.data(), octets);
-    const auto kind = [](SctpEvent::Kind is, int error = 0) {
-        return SctpEvent{.kind = is, .error = error, .context = 0};
-    };
-    switch (as<sctp_assoc_change>(seen).sac_type) {
-        case SCTP_SENDER_DRY_EVENT:
-            return kind(SctpEvent::Kind::dry);
-        case SCTP_SHUTDOWN_EVENT:
-            return kind(SctpEvent::Kind::peer_closes);
-        case SCTP_SEND_FAILED_EVENT:
-            return {.kind = SctpEvent::Kind::message_failed,
-                    .error = 0,
-                    .context = as<sctp_send_failed_event>(seen).ssfe_info.snd_context};
-        case SCTP_ASSOC_CHANGE:
-            break;
-        default:
-            return {};
+    const Bytes seen(notification_.data(), octets);
+    // After SCTP_SHUTDOWN_COMP and SCTP_COMM_LOST it tells what failed, then the stream's end.
+    if (new_state(seen) == SCTP_CANT_STR_ASSOC) {
+        return {.kind = SctpEvent::Kind::lost, .error = ECONNREFUSED, .context = 0};
     }
-    switch (as<sctp_assoc_change>(seen).sac_state) {
-        case SCTP_COMM_UP:
-            return kind(SctpEvent::Kind::up);
-        case SCTP_RESTART:
-            return kind(SctpEvent::Kind::restarted);
-        case SCTP_SHUTDOWN_COMP: // what failed is told after it, and then the end of the stream
-            return {};
-        case SCTP_CANT_STR_ASSOC:
-            return kind(SctpEvent::Kind::lost, ECONNREFUSED);
-        default: // SCTP_COMM_LOST: the same
-            return {};
-    }
+    return event_of(seen);
 }
 
 int KernelSctp::send_with_flags(const SctpMessage& message, unsigned flags) noexcept {
@@ -215,7 +160,7 @@ int KernelSctp::send(const SctpMessage& message) noexcept {
 }
 
 void KernelSctp::ask_dry() noexcept {
-    static_cast<void>(subscribe(fd_, SCTP_SENDER_DRY_EVENT));
+    static_cast<void>(subscribe(SetOption{fd_}, SCTP_SENDER_DRY_EVENT));
 }
 
 std::size_t KernelSctp::packet_octets() noexcept {

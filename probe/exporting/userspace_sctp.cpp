@@ -10,6 +10,8 @@
 #include <utility>
 #include <vector>
 
+#include "probe/exporting/sctp_sockets.hpp"
+
 namespace probe {
 namespace {
 
@@ -77,18 +79,15 @@ class Stack {
     TimeNs advanced_to_ = 0;
 };
 
-template <typename Value>
-int set(struct ::socket* socket, int option, const Value& value) noexcept {
-    return usrsctp_setsockopt(socket, IPPROTO_SCTP, option, &value, sizeof value) < 0 ? -errno : 0;
-}
-
-int subscribe(struct ::socket* socket, std::uint16_t type) noexcept {
-    sctp_event event{};
-    event.se_assoc_id = SCTP_FUTURE_ASSOC; // a one-to-one socket has but one
-    event.se_type = type;
-    event.se_on = 1;
-    return set(socket, SCTP_EVENT, event);
-}
+/// An option whose value is a structure.
+struct SetOption {
+    struct ::socket* socket;
+    template <typename Value>
+    int operator()(int option, const Value& value) const noexcept {
+        return usrsctp_setsockopt(socket, IPPROTO_SCTP, option, &value, sizeof value) < 0 ? -errno
+                                                                                          : 0;
+    }
+};
 
 /// Zeros where there is no association.
 sctp_status status_of(struct ::socket* socket) noexcept {
@@ -112,13 +111,6 @@ sockaddr_conn address_of(void* id, std::uint16_t port) noexcept {
 sockaddr* as_sockaddr(sockaddr_conn& address) noexcept {
     void* octets = &address; // the one pointer type of the sockets interface
     return static_cast<sockaddr*>(octets);
-}
-
-template <typename Notification>
-Notification as(std::span<const std::uint8_t> octets) noexcept {
-    Notification notification{};
-    std::memcpy(&notification, octets.data(), std::min(sizeof notification, octets.size()));
-    return notification;
 }
 
 /// What a raw IPv4 socket receives begins with the IP header.
@@ -187,12 +179,6 @@ int UserspaceSctp::open(TimeNs now) noexcept {
 
 int UserspaceSctp::set_up() noexcept {
     if (usrsctp_set_non_blocking(socket_, 1) < 0) return -errno;
-    for (const int type :
-         {SCTP_ASSOC_CHANGE, SCTP_SEND_FAILED_EVENT, SCTP_SENDER_DRY_EVENT, SCTP_SHUTDOWN_EVENT}) {
-        if (const int error = subscribe(socket_, static_cast<std::uint16_t>(type)); error < 0) {
-            return error;
-        }
-    }
     // close() then ends what shut_down() did not
     const linger at_once{.l_onoff = 1, .l_linger = 0};
     if (usrsctp_setsockopt(socket_, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once) < 0) {
@@ -204,31 +190,16 @@ int UserspaceSctp::set_up() noexcept {
             return -errno;
         }
     }
-    sctp_rtoinfo rto{};
-    rto.srto_initial = times_.rto_initial_ms;
-    rto.srto_max = times_.rto_max_ms;
-    rto.srto_min = times_.rto_min_ms;
-    sctp_initmsg begin{};
-    begin.sinit_num_ostreams = streams_;
-    sctp_assocparams association{};
-    association.sasoc_asocmaxrxt = times_.retransmissions_max;
-    int error = set(socket_, SCTP_RTOINFO, rto);
-    if (error == 0) error = set(socket_, SCTP_INITMSG, begin);
-    if (error == 0) error = set(socket_, SCTP_ASSOCINFO, association);
-    if (error == 0) error = set(socket_, SCTP_NODELAY, 1); // messages have waited by themselves
-    if (error == 0) error = fit_packets_to_route();
-    return error;
+    const int error = set_up_association(SetOption{socket_}, times_, streams_);
+    return error == 0 ? fit_packets_to_route() : error;
 }
 
 int UserspaceSctp::fit_packets_to_route() noexcept {
-    sctp_paddrparams path{};
-    path.spp_assoc_id = SCTP_FUTURE_ASSOC;
-    path.spp_hbinterval = times_.heartbeat_ms;
-    path.spp_pathmaxrxt = times_.retransmissions_max;
+    sctp_paddrparams path = path_parameters(times_);
     path.spp_pathmtu = static_cast<std::uint32_t>(
         std::max<std::size_t>(datagrams_.payload_octets() - kHeaderOctets, kPathMtuMin));
-    path.spp_flags = SPP_HB_ENABLE | SPP_PMTUD_DISABLE;
-    return set(socket_, SCTP_PEER_ADDR_PARAMS, path);
+    path.spp_flags |= SPP_PMTUD_DISABLE;
+    return SetOption{socket_}(SCTP_PEER_ADDR_PARAMS, path);
 }
 
 void UserspaceSctp::send_packet(Bytes packet) noexcept {
@@ -296,42 +267,15 @@ SctpEvent UserspaceSctp::next_event() noexcept {
 }
 
 SctpEvent UserspaceSctp::read_notification(std::size_t octets) noexcept {
-    const std::span<const std::uint8_t> seen(buffer_.data(), octets);
-    const auto kind = [](SctpEvent::Kind is) {
-        return SctpEvent{.kind = is, .error = 0, .context = 0};
-    };
-    switch (as<sctp_assoc_change>(seen).sac_type) {
-        case SCTP_SENDER_DRY_EVENT:
-            return kind(SctpEvent::Kind::dry);
-        case SCTP_SHUTDOWN_EVENT:
-            return kind(SctpEvent::Kind::peer_closes);
-        case SCTP_SEND_FAILED_EVENT:
-            return {.kind = SctpEvent::Kind::message_failed,
-                    .error = 0,
-                    .context = as<sctp_send_failed_event>(seen).ssfe_info.snd_context};
-        case SCTP_ASSOC_CHANGE:
-            break;
-        default:
-            return {};
+    const Bytes seen(buffer_.data(), octets);
+    if (const auto state = new_state(seen);
+        state == SCTP_CANT_STR_ASSOC || state == SCTP_COMM_LOST || state == SCTP_SHUTDOWN_COMP) {
+        if (state != SCTP_SHUTDOWN_COMP) {
+            ending_error_ = state == SCTP_CANT_STR_ASSOC ? ECONNREFUSED : ECONNRESET;
+        }
+        ending_ = true;
     }
-    switch (as<sctp_assoc_change>(seen).sac_state) {
-        case SCTP_COMM_UP:
-            return kind(SctpEvent::Kind::up);
-        case SCTP_RESTART:
-            return kind(SctpEvent::Kind::restarted);
-        case SCTP_CANT_STR_ASSOC:
-            ending_error_ = ECONNREFUSED;
-            break;
-        case SCTP_COMM_LOST:
-            ending_error_ = ECONNRESET;
-            break;
-        case SCTP_SHUTDOWN_COMP:
-            break;
-        default:
-            return {};
-    }
-    ending_ = true;
-    return {};
+    return event_of(seen);
 }
 
 int UserspaceSctp::send_with_flags(const SctpMessage& message, unsigned flags) noexcept {
@@ -356,7 +300,7 @@ int UserspaceSctp::send(const SctpMessage& message) noexcept {
 }
 
 void UserspaceSctp::ask_dry() noexcept {
-    if (socket_ != nullptr) static_cast<void>(subscribe(socket_, SCTP_SENDER_DRY_EVENT));
+    if (socket_ != nullptr) static_cast<void>(subscribe(SetOption{socket_}, SCTP_SENDER_DRY_EVENT));
 }
 
 std::size_t UserspaceSctp::packet_octets() noexcept {
