@@ -39,7 +39,7 @@ void set(int fd, int level, int option, int value) {
 DatagramSource::DatagramSource(const CollectorOptions& where, LogLine log)
     : log_(std::move(log)), fd_(-1), buffer_(kDatagramOctetsMax) {
     if (where.transport == TransportKind::dtls) {
-        tls_.emplace(TlsAcceptor::Carrier::datagrams, where.tls);
+        tls_.emplace(TlsCarrier::datagrams, where.tls);
         plaintext_.resize(kDatagramOctetsMax);
     }
     fd_ = open_bound_socket(where, SOCK_DGRAM);

@@ -22,7 +22,7 @@ constexpr unsigned kReadsAtOnce = 16; // then the others have their turn
 StreamSource::StreamSource(const CollectorOptions& where, LogLine log)
     : log_(std::move(log)), listener_(-1), buffer_(kReadOctets) {
     if (where.transport == TransportKind::tls) {
-        tls_.emplace(TlsAcceptor::Carrier::stream, where.tls);
+        tls_.emplace(TlsCarrier::stream, where.tls);
     }
     listener_ = open_bound_socket(where, SOCK_STREAM);
     if (::listen(listener_, kBacklog) != 0) {

@@ -5,14 +5,12 @@
 #include <openssl/err.h>
 #include <openssl/x509.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <climits>
 #include <cstring>
 #include <stdexcept>
-#include <string_view>
 
 namespace probe {
 
@@ -20,23 +18,12 @@ namespace {
 
 constexpr long kLinkMtu = 1280; // of handshakes only: any path takes it (RFC 8200)
 
-std::string reason() {
-    const char* text = ERR_reason_error_string(ERR_peek_error());
-    return text != nullptr ? text : "no reason given";
-}
-
-[[noreturn]] void refuse(const std::string& file, const std::string& why) {
-    throw std::runtime_error("'" + file + "' " + why);
-}
-
-void check_key_mode(const std::string& key) {
-    struct stat status {};
-    if (::stat(key.c_str(), &status) != 0) {
-        refuse(key, std::string("cannot be read: ") + std::strerror(errno));
+const TlsOptions& complete(const TlsOptions& options) {
+    if (options.ca.empty() || options.certificate.empty() || options.key.empty()) {
+        throw std::invalid_argument(
+            "TLS needs a certificate on both sides: say --ca FILE --certificate FILE --key FILE");
     }
-    if ((status.st_mode & (S_IRWXG | S_IRWXO)) != 0) {
-        refuse(key, "is open to others; run: chmod 600 " + key);
-    }
+    return options;
 }
 
 std::string subject_of(const SSL* session) {
@@ -54,32 +41,10 @@ std::string subject_of(const SSL* session) {
 
 } // namespace
 
-TlsAcceptor::TlsAcceptor(Carrier carrier, const TlsOptions& options)
-    : context_(
-          SSL_CTX_new(carrier == Carrier::stream ? TLS_server_method() : DTLS_server_method())) {
-    if (options.ca.empty() || options.certificate.empty() || options.key.empty()) {
-        throw std::invalid_argument(
-            "TLS needs a certificate on both sides: say --ca FILE --certificate FILE --key FILE");
-    }
-    if (!context_) {
-        throw std::runtime_error("OpenSSL cannot be set up: " + reason());
-    }
-    ERR_clear_error();
-    SSL_CTX_set_min_proto_version(context_.get(),
-                                  carrier == Carrier::stream ? TLS1_2_VERSION : DTLS1_2_VERSION);
-    SSL_CTX_set_verify(context_.get(), SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, nullptr);
-    if (SSL_CTX_load_verify_locations(context_.get(), options.ca.c_str(), nullptr) != 1) {
-        refuse(options.ca, "is no certificate authority (" + reason() + "); name a PEM file");
-    }
-    if (SSL_CTX_use_certificate_chain_file(context_.get(), options.certificate.c_str()) != 1) {
-        refuse(options.certificate, "is no certificate (" + reason() + "); name a PEM file");
-    }
-    check_key_mode(options.key);
-    if (SSL_CTX_use_PrivateKey_file(context_.get(), options.key.c_str(), SSL_FILETYPE_PEM) != 1 ||
-        SSL_CTX_check_private_key(context_.get()) != 1) {
-        refuse(options.key, "is not the key of '" + options.certificate + "' (" + reason() + ")");
-    }
-}
+TlsAcceptor::TlsAcceptor(TlsCarrier carrier, const TlsOptions& options)
+    : context_(make_tls_context(
+          carrier == TlsCarrier::stream ? TLS_server_method() : DTLS_server_method(), carrier,
+          complete(options), {.own = "collector", .peer = "exporter"})) {}
 
 std::unique_ptr<TlsConnection> TlsAcceptor::accept(int fd) {
     SSL* session = SSL_new(context_.get());
@@ -183,7 +148,7 @@ std::int64_t TlsConnection::error_of(int result) {
             break;
     }
     const long verdict = SSL_get_verify_result(session_.get());
-    const std::string said = reason();
+    const std::string said = tls_reason();
     if (verdict != X509_V_OK) {
         why_ = std::string("handshake refused: the exporter's certificate: ") +
                X509_verify_cert_error_string(verdict);

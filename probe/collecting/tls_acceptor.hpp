@@ -13,6 +13,7 @@
 
 #include "probe/exporting/export_options.hpp"
 #include "probe/exporting/socket_calls.hpp"
+#include "probe/exporting/tls_context.hpp"
 
 namespace probe {
 
@@ -56,18 +57,14 @@ class TlsConnection {
 
 class TlsAcceptor {
   public:
-    enum class Carrier : std::uint8_t { stream, datagrams };
-    TlsAcceptor(Carrier carrier, const TlsOptions& options);
+    TlsAcceptor(TlsCarrier carrier, const TlsOptions& options);
     /// For a connection that was accepted.
     [[nodiscard]] std::unique_ptr<TlsConnection> accept(int fd);
     /// For an exporter whose first datagram came.
     [[nodiscard]] std::unique_ptr<TlsConnection> accept(int fd, const SocketAddress& peer);
 
   private:
-    struct Free {
-        void operator()(SSL_CTX* context) const noexcept { SSL_CTX_free(context); }
-    };
-    std::unique_ptr<SSL_CTX, Free> context_;
+    TlsContext context_;
 };
 
 } // namespace probe

@@ -5,13 +5,11 @@
 #include <openssl/bio.h>
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
-#include <sys/stat.h>
 
 #include <algorithm>
 #include <array>
 #include <cerrno>
 #include <climits>
-#include <cstring>
 #include <ctime>
 #include <stdexcept>
 #include <utility>
@@ -21,25 +19,22 @@ namespace {
 
 constexpr std::time_t kExpiryWarning = std::time_t{30} * 24 * 3600;
 
-/// OpenSSL's reason for the oldest error in its queue.
-std::string reason() {
-    const unsigned long error = ERR_peek_error();
-    const char* text = ERR_reason_error_string(error);
-    return text != nullptr ? text : "no reason given";
-}
-
 [[noreturn]] void refuse(const std::string& what) {
     throw std::runtime_error(what);
 }
 
-const std::string& required(const std::string& value, const char* key) {
-    if (value.empty()) {
+const TlsOptions& complete(const TlsOptions& options) {
+    const auto required = [](const std::string& value, const char* key) {
+        if (!value.empty()) return;
         refuse(
             std::string("TLS needs a certificate on both sides; write {url: \"tls://HOST\", tls: "
                         "{ca: FILE, certificate: FILE, key: FILE}} (") +
             key + " is missing)");
-    }
-    return value;
+    };
+    required(options.ca, "ca");
+    required(options.certificate, "certificate");
+    required(options.key, "key");
+    return options;
 }
 
 bool is_address(const std::string& host) {
@@ -54,24 +49,22 @@ int clamp_to_int(std::size_t octets) noexcept {
 
 } // namespace
 
-TlsSession::TlsSession(Carrier carrier, std::string collector, const std::string& host,
+TlsSession::TlsSession(TlsCarrier carrier, std::string collector, const std::string& host,
                        const TlsOptions& options, LogLine log, SocketCalls& below)
     : carrier_(carrier),
       collector_(std::move(collector)),
       log_(std::move(log)),
       below_(below),
       method_(BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "parshall's socket")),
-      context_(
-          SSL_CTX_new(carrier == Carrier::stream ? TLS_client_method() : DTLS_client_method())) {
-    if (!method_ || !context_) {
-        refuse("OpenSSL cannot be set up: " + reason());
+      context_(make_tls_context(
+          carrier == TlsCarrier::stream ? TLS_client_method() : DTLS_client_method(), carrier,
+          complete(options), {.own = "probe", .peer = "collector"})) {
+    if (!method_) {
+        refuse("OpenSSL cannot be set up: " + tls_reason());
     }
     BIO_meth_set_write(method_.get(), bio_write);
     BIO_meth_set_read(method_.get(), bio_read);
     BIO_meth_set_ctrl(method_.get(), bio_control);
-    SSL_CTX_set_min_proto_version(context_.get(),
-                                  carrier == Carrier::stream ? TLS1_2_VERSION : DTLS1_2_VERSION);
-    SSL_CTX_set_verify(context_.get(), SSL_VERIFY_PEER, nullptr);
     SSL_CTX_set_options(context_.get(), SSL_OP_NO_QUERY_MTU | SSL_OP_NO_RENEGOTIATION);
     SSL_CTX_set_mode(context_.get(),
                      SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
@@ -79,34 +72,11 @@ TlsSession::TlsSession(Carrier carrier, std::string collector, const std::string
     SSL_CTX_set_session_cache_mode(context_.get(),
                                    SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL_STORE);
     SSL_CTX_sess_set_new_cb(context_.get(), new_ticket);
-    load_credentials(options);
+    check_expiry(options);
     expect_name(options.name.empty() ? host : options.name);
 }
 
-void TlsSession::load_credentials(const TlsOptions& options) {
-    ERR_clear_error();
-    if (SSL_CTX_load_verify_locations(context_.get(), required(options.ca, "ca").c_str(),
-                                      nullptr) != 1) {
-        refuse("the certificate authority '" + options.ca + "' cannot be used (" + reason() +
-               "); name a PEM file with the collector's authority");
-    }
-    if (SSL_CTX_use_certificate_chain_file(
-            context_.get(), required(options.certificate, "certificate").c_str()) != 1) {
-        refuse("the certificate '" + options.certificate + "' cannot be used (" + reason() +
-               "); name a PEM file with this probe's certificate, then those that signed it");
-    }
-    struct stat status {};
-    if (::stat(required(options.key, "key").c_str(), &status) != 0) {
-        refuse("the key '" + options.key + "' cannot be read: " + std::strerror(errno));
-    }
-    if ((status.st_mode & (S_IRWXG | S_IRWXO)) != 0) {
-        refuse("the key '" + options.key + "' is open to others; run: chmod 600 " + options.key);
-    }
-    if (SSL_CTX_use_PrivateKey_file(context_.get(), options.key.c_str(), SSL_FILETYPE_PEM) != 1 ||
-        SSL_CTX_check_private_key(context_.get()) != 1) {
-        refuse("the key '" + options.key + "' is not that of '" + options.certificate + "' (" +
-               reason() + "); name the PEM file made with it");
-    }
+void TlsSession::check_expiry(const TlsOptions& options) const {
     const ASN1_TIME* expiry = X509_get0_notAfter(SSL_CTX_get0_certificate(context_.get()));
     std::time_t soon = std::time(nullptr) + kExpiryWarning;
     if (X509_cmp_current_time(expiry) < 0) {
@@ -242,7 +212,7 @@ int TlsSession::bio_read(BIO* bio, char* into, int count) noexcept {
         {reinterpret_cast<std::uint8_t*>(into), static_cast<std::size_t>(std::max(count, 0))});
     if (received > 0) return static_cast<int>(received);
     // an empty datagram is nothing; the end of a stream is its end
-    const bool nothing = received == 0 && self.carrier_ == Carrier::datagrams;
+    const bool nothing = received == 0 && self.carrier_ == TlsCarrier::datagrams;
     self.bio_error_ = received == 0 ? ECONNRESET : static_cast<int>(-received);
     if (nothing || received == -EAGAIN || received == -EINTR) BIO_set_retry_read(bio);
     return received == 0 && !nothing ? 0 : -1;
@@ -263,10 +233,10 @@ int TlsSession::new_ticket(SSL* session, SSL_SESSION* /*ticket*/) noexcept {
 void TlsSession::say_refusal() noexcept {
     try {
         const long verdict = SSL_get_verify_result(session_.get());
-        const char* protocol = carrier_ == Carrier::stream ? "TLS" : "DTLS";
+        const char* protocol = carrier_ == TlsCarrier::stream ? "TLS" : "DTLS";
         say(verdict != X509_V_OK ? std::string("its certificate is refused: ") +
                                        X509_verify_cert_error_string(verdict)
-                                 : protocol + (" fails: " + reason()));
+                                 : protocol + (" fails: " + tls_reason()));
     } catch (...) { // without memory for a line there is no line: the counter has it
     }
 }

@@ -22,16 +22,15 @@
 #include "probe/exporting/export_options.hpp"
 #include "probe/exporting/record_sink.hpp"
 #include "probe/exporting/socket_calls.hpp"
+#include "probe/exporting/tls_context.hpp"
 
 namespace probe {
 
 class TlsSession {
   public:
-    enum class Carrier : std::uint8_t { stream, datagrams };
-
     /// `collector` names it in log lines; `host` is what its certificate must be made out for,
     /// unless options.name says another name. `below` must outlive the object.
-    TlsSession(Carrier carrier, std::string collector, const std::string& host,
+    TlsSession(TlsCarrier carrier, std::string collector, const std::string& host,
                const TlsOptions& options, LogLine log, SocketCalls& below);
     TlsSession(const TlsSession&) = delete;
     TlsSession& operator=(const TlsSession&) = delete;
@@ -59,9 +58,6 @@ class TlsSession {
     [[nodiscard]] std::size_t plaintext_octets(std::size_t datagram_octets) noexcept;
 
   private:
-    struct FreeContext {
-        void operator()(SSL_CTX* context) const noexcept { SSL_CTX_free(context); }
-    };
     struct FreeSession {
         void operator()(SSL* session) const noexcept { SSL_free(session); }
     };
@@ -69,7 +65,7 @@ class TlsSession {
         void operator()(BIO_METHOD* method) const noexcept { BIO_meth_free(method); }
     };
 
-    void load_credentials(const TlsOptions& options);
+    void check_expiry(const TlsOptions& options) const;
     void expect_name(const std::string& name);
     [[nodiscard]] std::int64_t error_of(int result) noexcept;
     void say(const std::string& line) noexcept;
@@ -80,12 +76,12 @@ class TlsSession {
     static long bio_control(BIO* bio, int command, long number, void* pointer) noexcept;
     static int new_ticket(SSL* session, SSL_SESSION* ticket) noexcept;
 
-    const Carrier carrier_;
+    const TlsCarrier carrier_;
     const std::string collector_;
     const LogLine log_;
     SocketCalls& below_;
     std::unique_ptr<BIO_METHOD, FreeMethod> method_;
-    std::unique_ptr<SSL_CTX, FreeContext> context_;
+    TlsContext context_;
     std::string said_;
 
     // of the session at hand

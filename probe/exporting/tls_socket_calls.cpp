@@ -17,8 +17,7 @@ TlsSocketCalls::TlsSocketCalls(std::string collector, const std::string& host,
                                const TlsOptions& options, LogLine log,
                                std::shared_ptr<SocketCalls> below)
     : below_(std::move(below)),
-      session_(TlsSession::Carrier::stream, std::move(collector), host, options, std::move(log),
-               *below_) {}
+      session_(TlsCarrier::stream, std::move(collector), host, options, std::move(log), *below_) {}
 
 int TlsSocketCalls::open(int family, int type, int protocol) noexcept {
     return below_->open(family, type, protocol);

@@ -245,6 +245,14 @@ def test_credentials_that_cannot_work_and_urls_nobody_can_listen_on_are_told(par
                                     ((), 2, 'where to listen is missing')):
         run = Run(parshall, 'collect', *words, '--for', '1s', expect=expect)
         assert sentence in run.stderr, run.stderr
+    authority = Authority(scratch)
+    certificate, key = authority.sign('collector')
+    _, another = authority.sign('another')
+    for words, sentence in (((scratch / 'none.pem', certificate, key), "the exporter's authority"),
+                            ((authority.pem, certificate, another), 'is not that of')):
+        given = [word for pair in zip(('--ca', '--certificate', '--key'), words) for word in pair]
+        run = Run(parshall, 'collect', 'tls://127.0.0.1', *given, '--for', '1s', expect=1)
+        assert sentence in run.stderr, run.stderr
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
         taken.bind(('127.0.0.1', 0))
         run = Run(parshall, 'collect', f'udp://127.0.0.1:{taken.getsockname()[1]}', expect=1)
