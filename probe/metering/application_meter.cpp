@@ -313,15 +313,24 @@ void ApplicationMeter::count_flow(const InspectedFlow& flow,
     }
 }
 
+/// What changed since it was told last: the worker's other meters, before a reload and beside it,
+/// tell the same counters.
+void ApplicationMeter::tell(ApplicationCount what, std::uint64_t now,
+                            std::uint64_t& told) noexcept {
+    tally_.of(what).add(now - told);
+    told = now;
+}
+
 void ApplicationMeter::tell_inspecting() noexcept {
-    tally_.of(Count::flows_inspecting).set(flows_max_ - flows_.available());
+    tell(Count::flows_inspecting, flows_max_ - flows_.available(), told_.inspecting);
 }
 
 void ApplicationMeter::tell_tallies() noexcept {
-    tally_.of(Count::hellos_refused).set(inspector_.buffers_refused());
+    tell(Count::hellos_refused, inspector_.buffers_refused(), told_.hellos_refused);
     if (classifier_) {
-        tally_.of(Count::patterns_not_asked).set(classifier_->tally().without_support);
-        tally_.of(Count::patterns_failed).set(classifier_->tally().scan_failed);
+        const ClassifyTally& tally = classifier_->tally();
+        tell(Count::patterns_not_asked, tally.without_support, told_.patterns_not_asked);
+        tell(Count::patterns_failed, tally.scan_failed, told_.patterns_failed);
     }
 }
 

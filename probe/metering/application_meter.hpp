@@ -119,6 +119,7 @@ class ApplicationMeter {
     [[nodiscard]] ApplicationLabel label_of(const InspectedFlow& flow) const noexcept;
     [[nodiscard]] Bytes pack(const InspectedFlow& flow, const ApplicationLabel& label) noexcept;
     void count_flow(const InspectedFlow& flow, const ApplicationLabel& label) noexcept;
+    void tell(ApplicationCount what, std::uint64_t now, std::uint64_t& told) noexcept;
     void tell_inspecting() noexcept;
     void tell_tallies() noexcept;
 
@@ -133,6 +134,13 @@ class ApplicationMeter {
     std::shared_ptr<const ApplicationRules> rules_;
     std::optional<ApplicationClassifier> classifier_;
     std::uint32_t flows_max_;
+    struct Told {
+        std::uint64_t inspecting = 0;
+        std::uint64_t hellos_refused = 0;
+        std::uint64_t patterns_not_asked = 0;
+        std::uint64_t patterns_failed = 0;
+    };
+    Told told_; ///< of this meter's share of the worker's counters
     FixedPool<InspectedFlow> flows_;
     ApplicationResults results_;
     std::uint32_t waiting_count_ = 0;

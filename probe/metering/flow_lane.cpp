@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <utility>
 #include <vector>
 
 #include "probe/metering/flow_accounting.hpp"
@@ -71,10 +72,12 @@ class FlowLaneOf final : public FlowLane {
                 ledger_.left_out_lookups.add(missing.asked);
                 choose_victims(missing.unknown, keyed);
             }
+            to_inspect_ = {&burst, 0, 0};
             account_burst(burst, keyed);
             if (application_ != nullptr) {
-                inspect_burst(burst, keyed);
+                inspect_to(keyed);
             }
+            to_inspect_ = {};
         }
         settle(burst);
     }
@@ -261,6 +264,7 @@ class FlowLaneOf final : public FlowLane {
     [[gnu::noinline]] void account_with_care(std::uint32_t i, const PacketView& packet,
                                              const PacketHeaders& headers,
                                              const LaneTemplate& lane_template) noexcept {
+        to_inspect_.accounted = i;
         Record& record = table_.record(slots_[i]);
         if ((record.state & FlowState::kLive) == 0) { // left behind by the flow that had the slot
             account_elsewhere(i, packet, headers, lane_template);
@@ -274,6 +278,7 @@ class FlowLaneOf final : public FlowLane {
     [[gnu::noinline]] void account_elsewhere(std::uint32_t i, const PacketView& packet,
                                              const PacketHeaders& headers,
                                              const LaneTemplate& lane_template) noexcept {
+        to_inspect_.accounted = i;
         std::int32_t slot = FlowIndex::kNoSlot;
         const MeterVerdict verdict = place_new_flow(i, slot);
         slots_[i] = slot;
@@ -291,10 +296,12 @@ class FlowLaneOf final : public FlowLane {
         add_in_any_order(slot, lane_template, packet, headers, reversed_[i]);
     }
 
-    /// Layer 7: the payloads of flows that are not settled, all together.
-    [[gnu::noinline]] void inspect_burst(const LaneBurst& burst, std::uint32_t keyed) noexcept {
+    /// Layer 7: the payloads of flows that are not settled, all together, up to before the `to`-th
+    /// packet of the burst.
+    [[gnu::noinline]] void inspect_to(std::uint32_t to) noexcept {
+        const LaneBurst& burst = *to_inspect_.burst;
         const LaneTemplate* const templates = plan_.templates().data();
-        for (std::uint32_t i = 0; i < keyed; ++i) {
+        for (std::uint32_t i = std::exchange(to_inspect_.inspected, to); i < to; ++i) {
             if (slots_[i] == FlowIndex::kNoSlot) {
                 continue;
             }
@@ -303,9 +310,8 @@ class FlowLaneOf final : public FlowLane {
                 continue; // as most flows are most of the time
             }
             const LaneTemplate& lane_template = templates[numbers_[i]];
-            if (!lane_template.application || (record.state & FlowState::kLive) == 0 ||
-                !(record.key == keys_[i])) {
-                continue; // or it left within the burst
+            if (!lane_template.application) {
+                continue;
             }
             const auto bits =
                 static_cast<unsigned>(record.tcp_control_bits[0]) | record.tcp_control_bits[1];
@@ -316,6 +322,17 @@ class FlowLaneOf final : public FlowLane {
         }
         application_->inspect();
         application_->take_returns();
+    }
+
+    /// A record that leaves in the middle of a burst tells what the flow's packets before said; and
+    /// what they said is not the next flow's.
+    [[gnu::noinline]] void inspect_before_leaving(const Record& record) noexcept {
+        for (std::uint32_t i = to_inspect_.inspected; i < to_inspect_.accounted; ++i) {
+            if (slots_[i] != FlowIndex::kNoSlot && &table_.record(slots_[i]) == &record) {
+                inspect_to(to_inspect_.accounted);
+                return;
+            }
+        }
     }
 
     [[nodiscard]] ApplicationBlock& application_block(Record& record) const noexcept {
@@ -529,6 +546,9 @@ class FlowLaneOf final : public FlowLane {
     /// Copies the record to the exporter. A flow without a packet since its last record makes none.
     /// Unless the reason is the active timeout, the flow ends.
     void hand_over(Record& record, FlowEndReason reason) noexcept {
+        if (application_ != nullptr) {
+            inspect_before_leaving(record);
+        }
         copy_out(record, reason);
         if (reason != FlowEndReason::active_timeout) {
             forget_application(record);
@@ -640,6 +660,14 @@ class FlowLaneOf final : public FlowLane {
     std::array<std::uint8_t, kBurstPackets> positions_; ///< in the burst
     std::array<std::uint8_t, kBurstPackets> numbers_;   ///< of the templates
     std::array<bool, kBurstPackets> reversed_;
+
+    /// Layer 7 looks at a burst behind accounting, or before a record leaves in its middle.
+    struct ToInspect {
+        const LaneBurst* burst = nullptr;
+        std::uint32_t inspected = 0; ///< so many packets were looked at
+        std::uint32_t accounted = 0; ///< so many have their flow
+    };
+    ToInspect to_inspect_;
 
     std::array<std::uint8_t, kBurstPackets> missing_; ///< places in the arrays above
     std::uint64_t victims_chosen_ = 0;                ///< bits: whose victims_ is of this burst

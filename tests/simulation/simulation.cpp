@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <fstream>
 #include <iterator>
 
 #include "encoder/template_description.hpp"
@@ -25,6 +26,18 @@ const char* const kUniflow6 = R"(templates:
         flowEndReason]
 )";
 
+std::shared_ptr<const ApplicationRules> layer7_rules() {
+    const std::string path =
+        (std::filesystem::temp_directory_path() / ("layer7_" + std::to_string(::getpid())))
+            .string();
+    std::ofstream(path) << Layer7Truth::kRules;
+    ApplicationOptions options;
+    options.rule_files = {path};
+    auto rules = ApplicationRules::load(options);
+    std::filesystem::remove(path);
+    return rules;
+}
+
 std::string with(std::string text, const std::string& before, const std::string& inserted) {
     return text.insert(text.find(before), inserted);
 }
@@ -32,7 +45,7 @@ std::string with(std::string text, const std::string& before, const std::string&
 /// What a reload may make of them; 0: those of the start.
 constexpr unsigned kVariants = 16;
 
-std::vector<ipfix::TemplateDescription> templates(bool biflow, unsigned variant) {
+std::vector<ipfix::TemplateDescription> templates(bool biflow, bool layer7, unsigned variant) {
     std::string four = biflow ? kBiflow4 : kUniflow4;
     std::string six = biflow ? kBiflow6 : kUniflow6;
     if ((variant & 1U) != 0) { // larger records
@@ -43,6 +56,10 @@ std::vector<ipfix::TemplateDescription> templates(bool biflow, unsigned variant)
     }
     if ((variant & 4U) != 0) {
         six = with(six, "flowEndReason", "ipClassOfService, ");
+    }
+    if (layer7) {
+        four = with(four, "flowEndReason", Layer7Truth::kValues);
+        six = with(six, "flowEndReason", Layer7Truth::kValues);
     }
     auto both = ipfix::parse_template_descriptions(four, "4.yaml");
     for (auto& one : ipfix::parse_template_descriptions(six, "6.yaml")) {
@@ -70,6 +87,7 @@ class Simulation::RememberingSource final : public PacketSource {
             packet.polled_at = now;
             if (!(simulation_.scenario_.forget_a_packet && tag == 40)) {
                 simulation_.truth_.packet(packet);
+                simulation_.layer7_.packet(packet, simulation_.numbers_[tag]);
             }
         }
         return count;
@@ -113,6 +131,11 @@ Scenario Scenario::of(std::uint64_t seed) {
         s.record_queue = static_cast<std::uint32_t>(pick(1, 64));
         s.queue_octets = static_cast<std::uint32_t>(pick(3000, 30'000));
     }
+    s.layer7 = pick(0, 2) == 0;
+    if (!s.ample) {
+        s.inspected_max = static_cast<std::uint32_t>(pick(1, 64)) * s.workers;
+        s.result_octets = pick(2, 64) * 128 * s.workers;
+    }
     return s;
 }
 
@@ -130,6 +153,7 @@ std::string Scenario::text() const {
                 ? " in " + std::string(kDistributionNames[static_cast<std::size_t>(*distribute)])
                 : std::string()) +
            (reloads ? ", reloads" : "") +
+           (layer7 ? ", layer 7 of " + std::to_string(inspected_max) + " flows" : std::string()) +
            (spool ? " with a spool of " + std::to_string(spool_octets) + " octets"
                   : std::string()) +
            ", " + std::to_string(flows) + " flows (at most " + std::to_string(flows_max) + "), " +
@@ -145,6 +169,14 @@ Simulation::Simulation(const Scenario& scenario)
       random_(scenario.seed ^ 0x9e3779b97f4a7c15ULL),
       // beside a reload, records of a key may change places
       truth_(scenario.timeouts, scenario.biflow, scenario.ample && !scenario.reloads),
+      rules_(scenario.layer7 ? layer7_rules() : nullptr),
+      layer7_(scenario.biflow, scenario.ample,
+              scenario.reloads ? RecordOrder::any
+              : scenario.ample ? RecordOrder::all
+                               : RecordOrder::some_lost,
+              scenario.steady && scenario.timeouts.idle > scenario.late_max
+                  ? scenario.timeouts.idle - scenario.late_max
+                  : 0),
       worker_roles_(scenario.workers) {
     start_eal();
     generations_.push_back(make_generation(0, nullptr));
@@ -153,6 +185,8 @@ Simulation::Simulation(const Scenario& scenario)
     metering_.when_full = scenario.when_full;
     metering_.record_queue = scenario.record_queue;
     metering_.ipv6_share = 0.5;
+    metering_.application.flows_max = scenario.inspected_max;
+    metering_.application.result_octets = scenario.result_octets;
     const RecordBinding& binding = *generations_.front().binding;
     std::vector<Worker*> workers;
     for (std::uint32_t w = 0; w < scenario.workers; ++w) {
@@ -163,7 +197,8 @@ Simulation::Simulation(const Scenario& scenario)
                           .flows_max = scenario.flows_max / scenario.workers,
                           .socket = -1,
                           .hash_key = {random_(), random_()},
-                          .filter = nullptr},
+                          .filter = nullptr,
+                          .rules = rules_},
             std::vector<PacketSource*>{sources_.back().get()}));
         workers.push_back(workers_.back().get());
     }
@@ -196,7 +231,9 @@ Simulation::Generation Simulation::make_generation(unsigned variant,
     Generation made;
     BindingContext context{.domain_id = kDomain, .interfaces = {}};
     context.known = known;
-    made.binding = std::make_unique<RecordBinding>(templates(scenario_.biflow, variant), context);
+    context.rules = rules_;
+    made.binding = std::make_unique<RecordBinding>(
+        templates(scenario_.biflow, scenario_.layer7, variant), context);
     made.options_records = std::make_unique<OptionsRecords>(
         made.binding->templates(),
         OptionsContext{
@@ -222,7 +259,7 @@ void Simulation::reload() {
                         .templates = next.list.get(),
                         .options_records = next.options_records.get()};
     for (std::uint32_t w = 0; w < scenario_.workers; ++w) {
-        next_lanes_[w] = workers_[w]->make_lanes(next.binding->metering_plan(), metering_, nullptr,
+        next_lanes_[w] = workers_[w]->make_lanes(next.binding->metering_plan(), metering_, rules_,
                                                  unique_name());
         meter.lanes.push_back(next_lanes_[w].get());
         leaving_lanes_[w] = workers_[w]->lanes();
@@ -414,7 +451,9 @@ void Simulation::make_packet() {
     constexpr std::uint16_t kBits[] = {kAck, kAck, kAck,        kAck,        kAck,
                                        kAck, kSyn, kSyn | kAck, kFin | kAck, kRst};
     const std::uint16_t bits = kBits[random_() % std::size(kBits)];
-    const auto payload = static_cast<std::uint32_t>(random_() % 200);
+    const std::vector<std::uint8_t> payload =
+        scenario_.layer7 ? Layer7Truth::payload(tcp, packets_.size() + 1, back)
+                         : std::vector<std::uint8_t>(random_() % 200, 0xA5);
     PacketBuilder builder = PacketBuilder().ethernet();
     if (ipv6) {
         builder.ipv6({.source = back ? b : a, .destination = back ? a : b});
@@ -431,6 +470,7 @@ void Simulation::make_packet() {
     }
     const std::string end_a = a + " " + std::to_string(port_a);
     const std::string end_b = b + " " + std::to_string(kPortB);
+    const std::uint64_t number = packets_.size() + 1;
     for (int copies = random_() % 100 == 0 ? 2 : 1; copies > 0;
          --copies) { // duplicates count twice
         const std::uint64_t tag = packets_.size();
@@ -439,7 +479,8 @@ void Simulation::make_packet() {
                             .protocol = static_cast<std::uint8_t>(tcp ? 6 : 17),
                             .time = now_ - late,
                             .polled_at = 0,
-                            .ip_octets = (ipv6 ? 40U : 20U) + (tcp ? 20U : 8U) + payload});
+                            .ip_octets = (ipv6 ? 40U : 20U) + (tcp ? 20U : 8U) + payload.size()});
+        numbers_.push_back(number);
         sources_[flow % scenario_.workers]->source.push(
             {.frame = builder.build(), .time_ns = now_ - late, .deliver_at = now_, .tag = tag});
     }
@@ -501,6 +542,9 @@ void Simulation::read_records(bool metering) {
     const TimeNs deadline = scenario_.timeouts.idle + scenario_.sweep + slack;
     for (const SeenRecord& seen : capture_->take()) {
         truth_.record(seen.record, seen.at);
+        if (scenario_.layer7) {
+            layer7_.record(seen.record);
+        }
         const TimeNs end = end_of(seen.record);
         if (metering && scenario_.ample && seen.at - end > deadline) {
             complain("a record came out " + std::to_string((seen.at - end) / kMs) +
@@ -591,7 +635,40 @@ void Simulation::finish() {
         complain("packets or records were lost although there was room");
     }
     check_collectors();
+    check_layer7();
     check_what_is_left_on_disk();
+}
+
+/// Nothing wrong was said, nothing is missing without a reason, and all that was lent is back.
+void Simulation::check_layer7() {
+    if (!scenario_.layer7) {
+        return;
+    }
+    for (const std::string& complaint : layer7_.complaints()) {
+        complain(complaint);
+    }
+    std::uint64_t refused = 0;
+    for (const auto& worker : workers_) {
+        const auto count = [&](ApplicationCount what) {
+            return worker->ledger().application.counts[static_cast<std::size_t>(what)].get();
+        };
+        refused += count(ApplicationCount::flows_refused) +
+                   count(ApplicationCount::results_refused) +
+                   count(ApplicationCount::interim_results_refused);
+        ApplicationMeter& meter = *worker->application();
+        meter.take_returns();
+        if (meter.results().chunks_free() != meter.results().chunks()) {
+            complain("results stay behind: " + std::to_string(meter.results().chunks_free()) +
+                     " chunks of " + std::to_string(meter.results().chunks()) + " are free");
+        }
+        if (count(ApplicationCount::flows_inspecting) != 0) {
+            complain("flows stay under inspection behind the flush");
+        }
+    }
+    if (layer7_.missing() != 0 && refused == 0) {
+        complain(std::to_string(layer7_.missing()) +
+                 " names and labels are missing, and nothing was refused");
+    }
 }
 
 void Simulation::check_collectors() {

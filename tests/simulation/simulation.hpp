@@ -14,6 +14,7 @@
 #include "probe/exporting/collector_session.hpp"
 #include "probe/lcores/metering_report.hpp"
 #include "tests/simulation/flaky_transport.hpp"
+#include "tests/simulation/layer7_truth.hpp"
 #include "tests/support/flow_truth.hpp"
 #include "tests/support/metering_bench.hpp"
 
@@ -41,6 +42,9 @@ struct Scenario {
     std::uint32_t record_queue = 8192;
     std::uint32_t queue_octets = 1 << 20;
     Tamper tamper = Tamper::nothing;
+    bool layer7 = false;                  ///< templates ask for names and labels
+    std::uint32_t inspected_max = 16'384; ///< flows, of each worker
+    std::uint64_t result_octets = 1 << 20;
     bool reloads = false;         ///< other templates, while the flows of those before leave
     bool forget_a_packet = false; ///< canary: the truth does not hear of one packet
 
@@ -62,6 +66,7 @@ class Simulation {
     [[nodiscard]] std::uint64_t withdrawals(std::size_t c) const {
         return wires_[c]->decoder.withdrawals();
     }
+    [[nodiscard]] const Layer7Truth& layer7() const { return layer7_; }
     [[nodiscard]] std::uint64_t reloads() const { return generations_.size() - 1; }
 
   private:
@@ -98,6 +103,7 @@ class Simulation {
     void check_in_between();
     void finish();
     void check_collectors();
+    void check_layer7();
     void complain(const std::string& what);
 
     Scenario scenario_;
@@ -113,7 +119,10 @@ class Simulation {
     bool swept_ = false;                                 ///< it did
     std::unique_ptr<WorkersReport> report_;
     FlowTruth truth_;
-    std::vector<TruePacket> packets_; ///< by tag
+    std::shared_ptr<const ApplicationRules> rules_;
+    Layer7Truth layer7_;
+    std::vector<std::uint64_t> numbers_; ///< by tag: of what the packet says
+    std::vector<TruePacket> packets_;    ///< by tag
     std::vector<std::unique_ptr<RememberingSource>> sources_;
     std::vector<std::unique_ptr<Worker>> workers_;
     std::unique_ptr<Housekeeping> housekeeping_;

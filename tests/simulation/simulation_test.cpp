@@ -82,6 +82,22 @@ TEST_CASE("the canary lives while nobody does it harm", "[simulation][canary]") 
     CHECK(run_and_report(canary()) > 100);
 }
 
+TEST_CASE("records have their flows' names and labels", "[simulation][layer7]") {
+    Scenario scenario = canary();
+    scenario.layer7 = true;
+    Simulation ample(scenario);
+    CHECK(ample.run().empty());
+    CHECK(ample.layer7().named() > 100);
+    CHECK(ample.layer7().missing() == 0);
+    scenario.ample = false;
+    scenario.inspected_max = 2;
+    scenario.result_octets = 1024;
+    Simulation scarce(scenario);
+    CHECK(scarce.run().empty());
+    CHECK(scarce.layer7().named() > 100);
+    CHECK(scarce.layer7().missing() > 100);
+}
+
 TEST_CASE("templates come and go while packets are metered", "[simulation][reload]") {
     Scenario scenario = canary();
     scenario.reloads = true;

@@ -7,13 +7,20 @@
 
 namespace probe::test {
 
-std::string FlowTruth::key_of(const std::string& a, const std::string& b, unsigned protocol) const {
-    const bool exchange = biflow_ && b < a;
+std::string flow_key_text(const std::string& a, const std::string& b, unsigned protocol,
+                          bool biflow) {
+    const bool exchange = biflow && b < a;
     return (exchange ? b : a) + " > " + (exchange ? a : b) + " / " + std::to_string(protocol);
 }
 
+std::string end_point_text(const strict::Record& record, bool source) {
+    const bool ipv4 = record.has(0, 8);
+    const std::uint16_t address = source ? (ipv4 ? 8 : 27) : (ipv4 ? 12 : 28);
+    return record.address(address) + " " + std::to_string(record.number(source ? 7 : 11));
+}
+
 void FlowTruth::packet(const TruePacket& packet) {
-    Flow& flow = flows_[key_of(packet.source, packet.destination, packet.protocol)];
+    Flow& flow = flows_[flow_key_text(packet.source, packet.destination, packet.protocol, biflow_)];
     if (strict_) {
         flow.open.push_back(packet);
     } else {
@@ -30,21 +37,17 @@ void FlowTruth::complain(const Claim& claim, const std::string& what) {
 
 void FlowTruth::record(const strict::Record& record, TimeNs at) {
     ++records_;
-    const bool ipv4 = record.has(0, 8);
-    const auto end_point = [&](std::uint16_t address4, std::uint16_t address6, std::uint16_t port) {
-        return record.address(ipv4 ? address4 : address6) + " " +
-               std::to_string(record.number(port));
-    };
-    const std::string source = end_point(8, 27, 7);
-    const std::string destination = end_point(12, 28, 11);
-    const Claim claim{.key = key_of(source, destination, static_cast<unsigned>(record.number(4))),
-                      .source = source,
-                      .start = start_of(record),
-                      .end = end_of(record),
-                      .at = at,
-                      .packets = {record.number(2), record.number_or(strict::kReverse, 2, 0)},
-                      .octets = {record.number(1), record.number_or(strict::kReverse, 1, 0)},
-                      .reason = static_cast<unsigned>(reason_of(record))};
+    const std::string source = end_point_text(record, true);
+    const std::string destination = end_point_text(record, false);
+    const Claim claim{
+        .key = flow_key_text(source, destination, static_cast<unsigned>(record.number(4)), biflow_),
+        .source = source,
+        .start = start_of(record),
+        .end = end_of(record),
+        .at = at,
+        .packets = {record.number(2), record.number_or(strict::kReverse, 2, 0)},
+        .octets = {record.number(1), record.number_or(strict::kReverse, 1, 0)},
+        .reason = static_cast<unsigned>(reason_of(record))};
     if (claim.start > claim.end || claim.end > claim.at) {
         complain(claim, "not start <= end <= export time");
     }

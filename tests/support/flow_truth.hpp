@@ -27,6 +27,12 @@ struct TruePacket {
     std::uint64_t ip_octets = 0;
 };
 
+/// Of both directions in a biflow.
+[[nodiscard]] std::string flow_key_text(const std::string& a, const std::string& b,
+                                        unsigned protocol, bool biflow);
+/// "address port" of a record's source or destination.
+[[nodiscard]] std::string end_point_text(const strict::Record& record, bool source);
+
 class FlowTruth {
   public:
     FlowTruth(TimeoutOptions timeouts, bool biflow, bool strict)
@@ -57,8 +63,6 @@ class FlowTruth {
         unsigned reason;
     };
 
-    [[nodiscard]] std::string key_of(const std::string& a, const std::string& b,
-                                     unsigned protocol) const;
     void complain(const Claim& claim, const std::string& what);
     void check_strictly(const Claim& claim, Flow& flow);
     void check_loosely(const Claim& claim, Flow& flow);

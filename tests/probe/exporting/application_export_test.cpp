@@ -224,6 +224,58 @@ TEST_CASE("records of active timeouts tell what was known, and later ones too",
     CHECK(results.chunks_free() == results.chunks());
 }
 
+TEST_CASE("flows that follow one another within a burst keep their own names",
+          "[exporting][application]") {
+    BenchOptions options;
+    options.metering.timeouts.idle = 10 * kSecond;
+    options.metering.timeouts.active = 15 * kSecond;
+    MeterBench bench(template_of("DNSName"), options);
+    Talk talk(bench, kProtocolUdp, 53);
+    const auto queue = [&](TimeNs after, const std::string& name) {
+        bench.queue(kStart + after, talk.frame(0, query(name)));
+    };
+    queue(0, "first");
+    queue(11 * kSecond, "second"); // idle before it
+    queue(20 * kSecond, "third");
+    queue(27 * kSecond, "fourth"); // the active timeout cuts the second flow before it
+    queue(40 * kSecond, "fifth");
+    bench.burst();
+    bench.flush();
+    bench.check();
+    std::vector<std::pair<std::string, std::uint64_t>> told;
+    for (const SeenRecord& seen : bench.records()) {
+        told.emplace_back(text_of(seen.record, F::dns_name), seen.record.number(2));
+    }
+    CHECK(told == std::vector<std::pair<std::string, std::uint64_t>>{
+                      {"first", 1}, {"second", 2}, {"second", 1}, {"fifth", 1}});
+}
+
+TEST_CASE("a flow that is evicted within its first burst has its name",
+          "[exporting][application]") {
+    BenchOptions options;
+    options.flows_max = 128;
+    options.metering.ipv6_share = 0.001;
+    MeterBench bench(template_of("DNSName"), options);
+    std::size_t records = 0;
+    for (int burst = 0; burst < 40; ++burst) {
+        for (int i = 0; i < 60; ++i) {
+            const int number = burst * 60 + i;
+            Talk talk(bench, kProtocolUdp, 53, static_cast<std::uint16_t>(1'024 + number));
+            bench.queue(kStart + static_cast<TimeNs>(number),
+                        talk.frame(0, query("n" + std::to_string(number))));
+        }
+        bench.burst();
+    }
+    bench.flush();
+    bench.check();
+    for (const SeenRecord& seen : bench.records()) {
+        ++records;
+        CHECK(text_of(seen.record, F::dns_name) ==
+              "n" + std::to_string(seen.record.number(7) - 1'024));
+    }
+    CHECK(records == 40 * 60);
+}
+
 TEST_CASE("another flow on the same ports has nothing of the one before",
           "[exporting][application]") {
     MeterBench bench(template_of("DNSName"));
