@@ -94,7 +94,7 @@ TEST_CASE("records have their flows' names and labels", "[simulation][layer7]") 
     scenario.result_octets = 1024;
     Simulation scarce(scenario);
     CHECK(scarce.run().empty());
-    CHECK(scarce.layer7().named() > 100);
+    CHECK(scarce.layer7().named() > 10);
     CHECK(scarce.layer7().missing() > 100);
 }
 
