@@ -121,8 +121,9 @@ bool may_start(std::string_view text) noexcept {
     }
     // RFC 9112 section 3.2: a path, a URI, an authority, or "*".
     const std::string_view target = text.substr(end + 1);
-    return method.size() >= 3 &&
-           std::all_of(target.begin(), target.end(), [](char c) { return c >= ' ' || c < 0; });
+    return method.size() >= 3 && std::all_of(target.begin(), target.end(), [](char c) {
+               return static_cast<unsigned char>(c) >= ' ';
+           });
 }
 
 std::uint32_t status_of(std::string_view word) noexcept {
