@@ -44,7 +44,11 @@ std::string subject_of(const SSL* session) {
 TlsAcceptor::TlsAcceptor(TlsCarrier carrier, const TlsOptions& options)
     : context_(make_tls_context(
           carrier == TlsCarrier::stream ? TLS_server_method() : DTLS_server_method(), carrier,
-          complete(options), {.own = "collector", .peer = "exporter"})) {}
+          complete(options), {.own = "collector", .peer = "exporter"})) {
+    if (!options.name.empty()) {
+        expect_peer_name(context_.get(), options.name, "--exporter NAME");
+    }
+}
 
 std::unique_ptr<TlsConnection> TlsAcceptor::accept(int fd) {
     SSL* session = SSL_new(context_.get());

@@ -173,7 +173,8 @@ class StopEvent {
 
 int collect_command(const CommandLine& words, SignalThread& signals) {
     CollectorOptions where = parse_collector_url(words.files.front());
-    where.tls = {.ca = words.ca, .certificate = words.certificate, .key = words.key, .name = {}};
+    where.tls = {
+        .ca = words.ca, .certificate = words.certificate, .key = words.key, .name = words.exporter};
     where.sctp.encapsulation = words.encapsulation;
     Collection all(words);
     const StopEvent stop(signals);

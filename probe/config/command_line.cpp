@@ -117,6 +117,10 @@ void add_collecting_options(CLI::App& app, CommandLine& line) {
         ->type_name("FILE");
     app.add_option("--key", line.key, "tls://, dtls://: our key, readable by its owner alone")
         ->type_name("FILE");
+    app.add_option("--exporter", line.exporter,
+                   "tls://, dtls://: only one whose certificate has this name or address; without "
+                   "it, any that the authority signed")
+        ->type_name("NAME");
     app.add_flag("-q,--quiet", line.quiet, "Only records or verdicts, warnings and errors");
     app.footer(kCollectFooter);
 }

@@ -47,6 +47,7 @@ struct CommandLine {
     std::string ca; ///< collect tls://: who signs exporters, and our certificate and key; PEM files
     std::string certificate;
     std::string key;
+    std::string exporter; ///< collect tls://: the name in its certificate; empty: any
     std::optional<std::uint64_t> records_max;  ///< collect: ends after as many
     std::optional<std::uint64_t> messages_max; ///< the same
     std::optional<TimeNs> duration;            ///< the same

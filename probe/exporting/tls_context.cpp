@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "probe/exporting/tls_context.hpp"
 
+#include <arpa/inet.h>
 #include <openssl/err.h>
+#include <openssl/x509v3.h>
 #include <sys/stat.h>
 
+#include <array>
 #include <cerrno>
 #include <cstring>
 #include <stdexcept>
@@ -13,6 +16,12 @@ namespace {
 
 [[noreturn]] void refuse(const std::string& what) {
     throw std::runtime_error(what);
+}
+
+bool is_address(const std::string& host) {
+    std::array<std::uint8_t, 16> address{};
+    return inet_pton(AF_INET, host.c_str(), address.data()) == 1 ||
+           inet_pton(AF_INET6, host.c_str(), address.data()) == 1;
 }
 
 void check_key_mode(const std::string& key) {
@@ -56,6 +65,17 @@ TlsContext make_tls_context(const SSL_METHOD* method, TlsCarrier carrier, const 
     SSL_CTX_set_verify(context.get(), SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, nullptr);
     load_credentials(context.get(), options, roles);
     return context;
+}
+
+void expect_peer_name(SSL_CTX* context, const std::string& name, const char* remedy) {
+    X509_VERIFY_PARAM* expected = SSL_CTX_get0_param(context);
+    X509_VERIFY_PARAM_set_hostflags(expected, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+    const int set = is_address(name)
+                        ? X509_VERIFY_PARAM_set1_ip_asc(expected, name.c_str())
+                        : X509_VERIFY_PARAM_set1_host(expected, name.c_str(), name.size());
+    if (set != 1) {
+        refuse("'" + name + "' is no name that a certificate can have; write " + remedy);
+    }
 }
 
 std::string tls_reason() {

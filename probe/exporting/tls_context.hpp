@@ -36,6 +36,10 @@ struct TlsRoles {
 [[nodiscard]] TlsContext make_tls_context(const SSL_METHOD* method, TlsCarrier carrier,
                                           const TlsOptions& options, TlsRoles roles);
 
+/// The peer's certificate must be made out for this name or address (RFC 7011 section 11.3), which
+/// `remedy` says how to write. Sessions of the context that begin from now on.
+void expect_peer_name(SSL_CTX* context, const std::string& name, const char* remedy);
+
 /// OpenSSL's reason for the oldest error in its queue.
 [[nodiscard]] std::string tls_reason();
 

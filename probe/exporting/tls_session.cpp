@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "probe/exporting/tls_session.hpp"
 
-#include <arpa/inet.h>
 #include <openssl/bio.h>
 #include <openssl/err.h>
-#include <openssl/x509v3.h>
 
 #include <algorithm>
 #include <array>
@@ -37,12 +35,6 @@ const TlsOptions& complete(const TlsOptions& options) {
     return options;
 }
 
-bool is_address(const std::string& host) {
-    std::array<std::uint8_t, 16> address{};
-    return inet_pton(AF_INET, host.c_str(), address.data()) == 1 ||
-           inet_pton(AF_INET6, host.c_str(), address.data()) == 1;
-}
-
 int clamp_to_int(std::size_t octets) noexcept {
     return static_cast<int>(std::min<std::size_t>(octets, INT_MAX));
 }
@@ -73,7 +65,8 @@ TlsSession::TlsSession(TlsCarrier carrier, std::string collector, const std::str
                                    SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL_STORE);
     SSL_CTX_sess_set_new_cb(context_.get(), new_ticket);
     check_expiry(options);
-    expect_name(options.name.empty() ? host : options.name);
+    expect_peer_name(context_.get(), options.name.empty() ? host : options.name,
+                     "tls: {name: ...}");
 }
 
 void TlsSession::check_expiry(const TlsOptions& options) const {
@@ -84,17 +77,6 @@ void TlsSession::check_expiry(const TlsOptions& options) const {
     }
     if (X509_cmp_time(expiry, &soon) < 0 && log_) {
         log_("warning: the certificate '" + options.certificate + "' expires within 30 days");
-    }
-}
-
-void TlsSession::expect_name(const std::string& name) {
-    X509_VERIFY_PARAM* expected = SSL_CTX_get0_param(context_.get());
-    X509_VERIFY_PARAM_set_hostflags(expected, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
-    const int set = is_address(name)
-                        ? X509_VERIFY_PARAM_set1_ip_asc(expected, name.c_str())
-                        : X509_VERIFY_PARAM_set1_host(expected, name.c_str(), name.size());
-    if (set != 1) {
-        refuse("'" + name + "' is no name that a certificate can have; write tls: {name: ...}");
     }
 }
 

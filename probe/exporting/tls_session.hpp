@@ -66,7 +66,6 @@ class TlsSession {
     };
 
     void check_expiry(const TlsOptions& options) const;
-    void expect_name(const std::string& name);
     [[nodiscard]] std::int64_t error_of(int result) noexcept;
     void say(const std::string& line) noexcept;
     void say_refusal() noexcept;

@@ -206,6 +206,26 @@ def test_over_dtls_the_same_arrives_and_strangers_are_refused(parshall, scratch)
     assert sessions[0]['session'].startswith('dtls '), sessions
 
 
+def test_with_a_name_only_the_exporter_of_that_name_is_heard(parshall, scratch):
+    authority = Authority(scratch)
+    ours = authority.sign('collector', 'DNS:localhost,IP:127.0.0.1')
+    wanted, another = authority.sign('probe', 'DNS:tap7.example'), authority.sign('other', 'DNS:tap8.example')
+    for scheme, kind in (('tls', socket.SOCK_STREAM), ('dtls', socket.SOCK_DGRAM)):
+        collect = Collect(parshall, scratch, f'{scheme}://127.0.0.1:{harness.free_port(kind)}', '--check', '--json', '--ca',
+                          authority.pem, '--certificate', ours[0], '--key', ours[1], '--exporter', 'tap7.example')
+        config = scratch / 'named.yaml'
+
+        def export(certificate, key):
+            config.write_text(f'exporting:\n  shutdown: 2s\n  collectors:\n    - url: "{scheme}://127.0.0.1:{collect.port}"\n'
+                              f'      tls: {{ca: "{authority.pem}", certificate: "{certificate}", key: "{key}"}}\n', encoding='utf-8')
+            return read(parshall, OFFICE, '--config', config)
+        export(*another)
+        wait_until(lambda: 'hostname mismatch' in collect.said(), 'a refusal by name')
+        ledger.check_nothing_lost(export(*wanted).stderr)
+        sessions = [session for session in collect.end() if session['messages']]
+        assert len(sessions) == 1 and sessions[0]['flowRecords'] == 42, sessions
+
+
 def test_over_sctp_the_same_arrives(parshall, scratch):
     udp = harness.free_port()
     collect = Collect(parshall, scratch, 'sctp://127.0.0.1:4739', '--encapsulation', udp, '--check', '--json')
