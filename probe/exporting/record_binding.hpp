@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The only place where a flow record meets Information Elements: which elements can be metered,
-// what each asks of the meter, and how its octets are made from a record. Used once, at start.
+// The only place where a flow record meets Information Elements: which elements can be metered
+// (meterable_elements.hpp), what each asks of the meter (template_request.hpp), and how its octets
+// are made from a record (encoding_steps.hpp). Used once, at start.
 #pragma once
 
 #include <array>
@@ -11,28 +12,13 @@
 
 #include "encoder/template_description.hpp"
 #include "encoder/template_record.hpp"
+#include "probe/exporting/binding_context.hpp"
 #include "probe/exporting/common_properties.hpp"
 #include "probe/exporting/encoding_plan.hpp"
 #include "probe/exporting/template_list.hpp"
 #include "probe/metering/metering_plan.hpp"
 
 namespace probe {
-
-/// What the encoder must know besides the templates.
-struct BindingContext {
-    std::uint32_t domain_id = 1;
-    std::vector<InterfaceDirection> interfaces;
-    /// What labels flows; nullptr: nothing does.
-    std::shared_ptr<const ApplicationRules> rules = nullptr;
-    /// What a data record may have, so that it fits a message: texts are cut to this. The default
-    /// fits UDP over the least MTU of IPv6.
-    std::size_t record_octets_max =
-        1'280 - 48 - ipfix::kMessageHeaderOctets - ipfix::kSetHeaderOctets;
-    std::uint32_t sampling_interval = 1;       ///< one packet in so many is metered
-    TimeNs active_timeout = 60 * kNsPerSecond; ///< no record is longer
-    /// Of a reload: what collectors know keeps its ids. nullptr: of the start.
-    const TemplateList* known = nullptr;
-};
 
 /// Whether a receiver wants every value in the record itself: it cannot tell common properties.
 enum class WholeRecords : std::uint8_t { no, yes };
