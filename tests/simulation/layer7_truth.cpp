@@ -19,7 +19,8 @@ constexpr const char* kZone = ".example";
 } // namespace
 
 const char* const Layer7Truth::kRules = R"(applications:
-  - {name: talk, id: 100001, category: test, protocol: tcp, patterns: [{match: 'TALK [0-9]', at: packet}]}
+  - {name: talk, id: 100001, category: test, protocol: tcp,
+     patterns: [{match: 'TALK [0-9]', at: packet}]}
   - {name: dns, id: 100002, category: test, protocol: udp, parsers: [dns], parser_suffices: true}
 )";
 const char* const Layer7Truth::kValues = "DNSName, \"applicationId[4]\", applicationName, ";
