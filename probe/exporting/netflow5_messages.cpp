@@ -53,7 +53,7 @@ Netflow5Messages::Netflow5Messages(std::uint32_t domain_id, const TemplateView& 
 }
 
 void Netflow5Messages::add(const ipfix::TemplateRecord& record) {
-    if (!is_ipv6(record)) translated_.push_back(translate(record));
+    if (!is_ipv6(record)) translated_.add(translate(record));
 }
 
 Netflow5Messages::Translated Netflow5Messages::translate(const ipfix::TemplateRecord& record) {
@@ -92,8 +92,7 @@ Netflow5Messages::Translated Netflow5Messages::translate(const ipfix::TemplateRe
 }
 
 bool Netflow5Messages::carries(const ipfix::TemplateRecord& record) const noexcept {
-    return std::any_of(translated_.begin(), translated_.end(),
-                       [&](const Translated& how) { return how.id == record.id(); });
+    return translated_.has(record.id());
 }
 
 void Netflow5Messages::begin(std::uint16_t octets_max, std::uint32_t export_time_s) noexcept {
@@ -103,16 +102,6 @@ void Netflow5Messages::begin(std::uint16_t octets_max, std::uint32_t export_time
 
 ipfix::AppendVerdict Netflow5Messages::append_template(const ipfix::TemplateRecord&) noexcept {
     return ipfix::AppendVerdict::appended;
-}
-
-const Netflow5Messages::Translated* Netflow5Messages::find(std::uint16_t template_id) noexcept {
-    if (translated_[last_found_].id == template_id) return &translated_[last_found_];
-    for (std::size_t i = 0; i < translated_.size(); ++i) {
-        if (translated_[i].id != template_id) continue;
-        last_found_ = i;
-        return &translated_[i];
-    }
-    return nullptr;
 }
 
 Netflow5Messages::Counts Netflow5Messages::counts(const Translated& how, std::size_t direction,
@@ -134,7 +123,7 @@ Netflow5Messages::Counts Netflow5Messages::counts(const Translated& how, std::si
 
 ipfix::AppendVerdict Netflow5Messages::append_data(std::uint16_t template_id,
                                                    Bytes record) noexcept {
-    const Translated* how = find(template_id);
+    const Translated* how = translated_.find(template_id);
     if (how == nullptr) return ipfix::AppendVerdict::record_too_large;
     const std::uint8_t* octets = record.data();
     const std::array<Counts, 2> both = {counts(*how, 0, octets), counts(*how, 1, octets)};

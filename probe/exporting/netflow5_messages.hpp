@@ -5,11 +5,11 @@
 #include <array>
 #include <cstdint>
 #include <span>
-#include <vector>
 
 #include "encoder/netflow5_message.hpp"
 #include "probe/exporting/netflow_fields.hpp"
 #include "probe/exporting/netflow_messages.hpp"
+#include "probe/exporting/netflow_templates.hpp"
 #include "probe/exporting/netflow_uptime.hpp"
 
 namespace probe {
@@ -52,7 +52,6 @@ class Netflow5Messages final : public NetflowMessages {
     };
 
     [[nodiscard]] static Translated translate(const ipfix::TemplateRecord& record);
-    [[nodiscard]] const Translated* find(std::uint16_t template_id) noexcept;
     [[nodiscard]] static Counts counts(const Translated& how, std::size_t direction,
                                        const std::uint8_t* record) noexcept;
     void append_pieces(const Sources& from, const std::uint8_t* record, const Counts& counts,
@@ -60,8 +59,7 @@ class Netflow5Messages final : public NetflowMessages {
 
     ipfix::Netflow5Message message_;
     NetflowUptime uptime_;
-    std::vector<Translated> translated_;
-    std::size_t last_found_ = 0;
+    NetflowTemplates<Translated> translated_;
 };
 
 } // namespace probe

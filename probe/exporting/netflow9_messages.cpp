@@ -5,6 +5,7 @@
 #include <cstring>
 #include <stdexcept>
 #include <string>
+#include <utility>
 
 #include "probe/exporting/file_time_window.hpp"
 
@@ -56,8 +57,9 @@ Netflow9Messages::Netflow9Messages(std::uint32_t source_id, const TemplateView& 
 }
 
 void Netflow9Messages::add(const ipfix::TemplateRecord& record) {
-    translated_.push_back(translate(record));
-    scratch_.resize(std::max(scratch_.size(), translated_.back().record_octets));
+    Translated how = translate(record);
+    scratch_.resize(std::max(scratch_.size(), how.record_octets));
+    translated_.add(std::move(how));
 }
 
 Netflow9Messages::Translated Netflow9Messages::translate(const ipfix::TemplateRecord& record) {
@@ -111,18 +113,7 @@ void Netflow9Messages::begin(std::uint16_t octets_max, std::uint32_t export_time
 }
 
 bool Netflow9Messages::carries(const ipfix::TemplateRecord& record) const noexcept {
-    return std::any_of(translated_.begin(), translated_.end(),
-                       [&](const Translated& how) { return how.id == record.id(); });
-}
-
-const Netflow9Messages::Translated* Netflow9Messages::find(std::uint16_t template_id) noexcept {
-    if (translated_[last_found_].id == template_id) return &translated_[last_found_];
-    for (std::size_t i = 0; i < translated_.size(); ++i) {
-        if (translated_[i].id != template_id) continue;
-        last_found_ = i;
-        return &translated_[i];
-    }
-    return nullptr;
+    return translated_.has(record.id());
 }
 
 ipfix::AppendVerdict Netflow9Messages::append_template(
@@ -133,7 +124,7 @@ ipfix::AppendVerdict Netflow9Messages::append_template(
         }
         sampling_told_ = true;
     }
-    const Translated* how = find(record.id());
+    const Translated* how = translated_.find(record.id());
     if (how == nullptr) return ipfix::AppendVerdict::record_too_large;
     return message_.append(ipfix::kNetflow9TemplateFlowSetId, how->octets);
 }
@@ -146,7 +137,7 @@ ipfix::AppendVerdict Netflow9Messages::append_sampling() noexcept {
 
 ipfix::AppendVerdict Netflow9Messages::append_data(std::uint16_t template_id,
                                                    Bytes record) noexcept {
-    const Translated* how = find(template_id);
+    const Translated* how = translated_.find(template_id);
     if (how == nullptr) return ipfix::AppendVerdict::record_too_large;
     const std::size_t octets = how->record_octets * how->fields.directions();
     if (const auto verdict = message_.room_for(template_id, octets);

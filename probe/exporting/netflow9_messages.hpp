@@ -10,6 +10,7 @@
 #include "encoder/netflow9_message.hpp"
 #include "probe/exporting/netflow_fields.hpp"
 #include "probe/exporting/netflow_messages.hpp"
+#include "probe/exporting/netflow_templates.hpp"
 #include "probe/exporting/netflow_uptime.hpp"
 
 namespace probe {
@@ -47,19 +48,17 @@ class Netflow9Messages final : public NetflowMessages {
     };
 
     [[nodiscard]] static Translated translate(const ipfix::TemplateRecord& record);
-    [[nodiscard]] const Translated* find(std::uint16_t template_id) noexcept;
     void encode(const Translated& how, std::size_t direction, const std::uint8_t* record,
                 std::uint8_t* out) const noexcept;
     [[nodiscard]] ipfix::AppendVerdict append_sampling() noexcept;
 
     ipfix::Netflow9Message message_;
     NetflowUptime uptime_;
-    std::vector<Translated> translated_;
+    NetflowTemplates<Translated> translated_;
     std::uint16_t sampling_id_ = 0;
     bool sampling_told_ = false; ///< in the message at hand
     std::vector<std::uint8_t> sampling_template_;
     std::vector<std::uint8_t> sampling_record_;
-    std::size_t last_found_ = 0;
     std::vector<std::uint8_t> scratch_;
 };
 
