@@ -75,12 +75,30 @@ class TlsCollector:
         self.listener.close()
 
 
-def config(scratch, port, ca, certificate, key, host='localhost', more=''):
-    path = scratch / 'tls.yaml'
+def config(scratch, port, ca, certificate, key, scheme='tls', host='localhost', more='', exporting=''):
+    path = scratch / f'{scheme}.yaml'
     path.write_text(f'exporting:\n  options_records: true\n  shutdown: 2s\n  reconnect_min: 200ms\n  reconnect_max: 200ms\n'
-                    f'  collectors:\n    - url: "tls://{host}:{port}"\n'
+                    f'{exporting}  collectors:\n    - url: "{scheme}://{host}:{port}"\n'
                     f'      tls: {{ca: "{ca}", certificate: "{certificate}", key: "{key}"{more}}}\n', encoding='utf-8')
     return path
+
+
+def wrong_certificates(scratch, authority):
+    """Of collectors that are not who they should be, and what is said of each."""
+    (scratch / 'other').mkdir()
+    stranger = Authority(scratch / 'other', 'stranger')
+    return ((authority.sign('wrongname', 'DNS:elsewhere.example'), 'hostname mismatch'),
+            (stranger.sign('unknown', 'DNS:localhost'), 'unable to get local issuer certificate'),
+            (authority.sign('old', 'DNS:localhost', days=0), 'certificate has expired'))
+
+
+def check_refused(run, reason):
+    """Nothing left, and why was said once; the sink."""
+    sink = sink_of(run)
+    assert run.stderr.count(reason) == 1, run.stderr
+    assert sink['sent']['records'] == 0 and sink['messages'] == 0, sink
+    assert sink['lost']['shutdown']['records'] == sink['offered']['records'] > 0
+    return sink
 
 
 def sink_of(run):
@@ -117,19 +135,11 @@ def test_a_collector_by_address_or_by_another_name(parshall, scratch):
 
 def test_nothing_is_exported_to_a_collector_that_is_not_who_it_should_be(parshall, scratch):
     authority = Authority(scratch)
-    (scratch / 'other').mkdir()
-    stranger = Authority(scratch / 'other', 'stranger')
     ours = authority.sign('probe')
-    for certificate, reason in ((authority.sign('wrongname', 'DNS:elsewhere.example'), 'hostname mismatch'),
-                                (stranger.sign('unknown', 'DNS:localhost'), 'unable to get local issuer certificate'),
-                                (authority.sign('old', 'DNS:localhost', days=0), 'certificate has expired')):
+    for certificate, reason in wrong_certificates(scratch, authority):
         collector = TlsCollector(*certificate, authority.pem)
-        run = read(parshall, OFFICE, '--config', config(scratch, collector.port, authority.pem, *ours))
-        sink = sink_of(run)
-        assert reason in run.stderr, run.stderr
-        assert run.stderr.count(reason) == 1, 'said once'
-        assert sink['sent']['records'] == 0 and sink['messages'] == 0 and sink['sendErrors']['handshake'] > 1, sink
-        assert sink['lost']['shutdown']['records'] == sink['offered']['records'] > 0
+        sink = check_refused(read(parshall, OFFICE, '--config', config(scratch, collector.port, authority.pem, *ours)), reason)
+        assert sink['sendErrors']['handshake'] > 1, sink
         assert not collector.streams and collector.refusals
         collector.end()
 
