@@ -282,13 +282,16 @@ def test_credentials_that_cannot_work_and_urls_nobody_can_listen_on_are_told(par
 
 
 def test_it_ends_when_told_after_records_messages_a_time_or_a_signal(parshall, scratch):
-    for words, how in ((('--records', '5'), None), (('--messages', '1'), None), (('--for', '6s'), None), ((), signal.SIGINT)):
-        collect = Collect(parshall, scratch, f'udp://127.0.0.1:{harness.free_port()}', '--json', *words)
+    def case(words, how):
+        folder = scratch / '-'.join(('ends', *words))
+        folder.mkdir()
+        collect = Collect(parshall, folder, f'udp://127.0.0.1:{harness.free_port()}', '--json', *words)
         read(parshall, OFFICE, '-o', f'udp://127.0.0.1:{collect.port}')
         if how is None:
             collect.process.wait(20)
         records = collect.end(how=how or signal.SIGTERM)
         assert len(records) == 5 if '--records' in words else records or '--messages' in words, words
+    harness.side_by_side(case, (('--records', '5'), None), (('--messages', '1'), None), (('--for', '6s'), None), ((), signal.SIGINT))
 
 
 def messages_of(path):
