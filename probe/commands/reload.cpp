@@ -45,13 +45,18 @@ std::vector<CollectorOptions> alone(const ExportOptions& options) {
     return of_group(options, false);
 }
 
-/// The streams of such a session are those of its templates.
-void refuse_streams_of_templates(const ExportOptions& options) {
+/// The streams of its association are those of the templates.
+bool has_streams_of_templates(const CollectorOptions& collector) {
+    return collector.sctp.streams == SctpStreamUse::per_template;
+}
+
+/// Groups keep their sessions, and so their streams.
+void refuse_groups_with_streams_of_templates(const ExportOptions& options) {
     for (const CollectorOptions& collector : options.collectors) {
-        if (collector.sctp.streams == SctpStreamUse::per_template) {
+        if (collector.group != kNoGroup && has_streams_of_templates(collector)) {
             throw std::invalid_argument(fmt::format(
-                "{} has a stream for each template, so templates and application rules cannot "
-                "change while packets are metered; restart for it",
+                "{} has a stream for each template and is in a group, so templates and application "
+                "rules cannot change while packets are metered; restart for it",
                 collector.url));
         }
     }
@@ -161,7 +166,7 @@ SinkChange Reloader::exchange(const ProbeConfig& wanted) {
     change.patience = wanted.exporting.shutdown;
     const TemplateGeneration& generation = next_ ? *next_ : generation_;
     if (next_) {
-        refuse_streams_of_templates(running_.exporting);
+        refuse_groups_with_streams_of_templates(running_.exporting);
         refuse_common_properties(*generation_.binding);
         refuse_common_properties(*next_->binding);
     }
@@ -176,7 +181,8 @@ SinkChange Reloader::exchange(const ProbeConfig& wanted) {
             std::find_if(present.begin(), present.end(), [&](const CollectorOptions& one) {
                 return one == collector || (keeps_its_output(one) && one.path == collector.path);
             });
-        if (found != present.end() && (same_options || keeps_its_output(*found))) {
+        const bool stays = same_options && !(next_ && has_streams_of_templates(collector));
+        if (found != present.end() && (stays || keeps_its_output(*found))) {
             change.places.push_back({nullptr, static_cast<std::size_t>(found - present.begin())});
             ++kept;
             continue;

@@ -84,21 +84,6 @@ std::unique_ptr<Transport> open_transport(const CollectorOptions& collector,
     return nullptr;
 }
 
-/// Data templates at the front of the list: all of them, unless a reload changed some.
-std::span<const ipfix::TemplateRecord> first_data_templates(const TemplateView& templates) {
-    std::size_t count = 0;
-    while (count < templates.all().size() && templates.present_data(count))
-        ++count;
-    for (std::size_t i = count; i < templates.all().size(); ++i) {
-        if (templates.present_data(i) || templates.all()[i].scope_count() == 0) {
-            throw std::invalid_argument(
-                "a stream for each template cannot begin behind a reload that changed templates; "
-                "restart for it");
-        }
-    }
-    return templates.all().first(count);
-}
-
 } // namespace
 
 void check_format(const CollectorOptions& collector, const TemplateView& templates,
@@ -121,10 +106,9 @@ std::unique_ptr<RecordSink> open_sink(const CollectorOptions& collector,
                                       std::uint64_t seed, const CommonProperties* common) {
     check_format(collector, templates, log);
     if (collector.sctp.streams == SctpStreamUse::per_template) {
-        const auto data_templates = first_data_templates(templates);
         const std::uint16_t streams =
-            sctp_streams_wanted(collector.sctp.streams, data_templates, options_records);
-        return std::make_unique<SctpStreams>(collector, options, domain_id, data_templates,
+            sctp_streams_wanted(collector.sctp.streams, templates, options_records);
+        return std::make_unique<SctpStreams>(collector, options, domain_id, templates,
                                              open_sctp(collector, options, log, seed, streams),
                                              options_records, log);
     }

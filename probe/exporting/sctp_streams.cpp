@@ -23,16 +23,18 @@ constexpr std::size_t kFailedKept = 1024;
 /// A session without flow records needs a queue of no size.
 constexpr std::uint32_t kQueueOctetsMin = 256 * 1024;
 
-std::size_t stream_count(std::span<const ipfix::TemplateRecord> templates,
+std::size_t stream_count(const TemplateView& templates,
                          const OptionsRecords* options_records) noexcept {
-    return templates.size() +
-           (options_records != nullptr ? options_records->templates().size() : 0);
+    std::size_t data = 0;
+    for (std::size_t i = 0; i < templates.all().size(); ++i) {
+        data += templates.in_use_data(i) ? 1 : 0;
+    }
+    return data + (options_records != nullptr ? options_records->templates().size() : 0);
 }
 
 } // namespace
 
-std::uint16_t sctp_streams_wanted(SctpStreamUse use,
-                                  std::span<const ipfix::TemplateRecord> templates,
+std::uint16_t sctp_streams_wanted(SctpStreamUse use, const TemplateView& templates,
                                   const OptionsRecords* options_records) noexcept {
     if (use == SctpStreamUse::one) return 1;
     return static_cast<std::uint16_t>(
@@ -320,14 +322,20 @@ void SctpStreams::Association::close(std::size_t stream) noexcept {
 }
 
 SctpStreams::SctpStreams(const CollectorOptions& collector, const ExportOptions& options,
-                         std::uint32_t domain_id, std::span<const ipfix::TemplateRecord> templates,
+                         std::uint32_t domain_id, const TemplateView& templates,
                          std::unique_ptr<SctpTransport> transport, OptionsRecords* options_records,
                          LogLine log)
     : name_(collector.url),
       association_(
           std::make_unique<Association>(std::move(transport), collector.url, std::move(log))),
-      data_sessions_(templates.size()) {
-    std::vector<ipfix::TemplateRecord> taken(templates.begin(), templates.end());
+      session_at_(templates.all().size(), SIZE_MAX) {
+    for (std::size_t i = 0; i < templates.all().size(); ++i) {
+        if (templates.in_use_data(i)) {
+            session_at_[i] = places_.size();
+            places_.push_back(i);
+        }
+    }
+    std::vector<ipfix::TemplateRecord> taken(templates.all().begin(), templates.all().end());
     if (options_records != nullptr) {
         const auto theirs = options_records->templates();
         taken.insert(taken.end(), theirs.begin(), theirs.end());
@@ -335,16 +343,16 @@ SctpStreams::SctpStreams(const CollectorOptions& collector, const ExportOptions&
     ExportOptions shared = options;
     shared.queue_octets = std::max(
         kQueueOctetsMin, static_cast<std::uint32_t>(options.queue_octets /
-                                                    std::max<std::size_t>(templates.size(), 1)));
-    for (std::size_t i = 0; i < templates.size(); ++i) {
+                                                    std::max<std::size_t>(data_sessions(), 1)));
+    for (const std::size_t place : places_) {
         std::unique_ptr<Reliability> reliability;
         if (options_records != nullptr) {
-            reliability =
-                std::make_unique<Reliability>(free_template_id(taken, UINT16_MAX),
-                                              templates[i].id(), collector.sctp.lifetime == kNever);
+            reliability = std::make_unique<Reliability>(free_template_id(taken, UINT16_MAX),
+                                                        templates.all()[place].id(),
+                                                        collector.sctp.lifetime == kNever);
             taken.push_back(reliability->templates().front());
         }
-        add_data_session(collector, shared, domain_id, templates.subspan(i, 1),
+        add_data_session(collector, shared, domain_id, templates.all().subspan(place, 1),
                          std::move(reliability));
     }
     shared.queue_octets = kQueueOctetsMin;
@@ -387,27 +395,27 @@ void SctpStreams::add_options_sessions(const CollectorOptions& collector,
 }
 
 void SctpStreams::append(const DataRecord& record, TimeNs now) noexcept {
-    assert(record.template_index < data_sessions_);
+    assert(session_at_[record.template_index] != SIZE_MAX);
     DataRecord alone = record;
     alone.template_index = 0;
-    sessions_[record.template_index]->append(alone, now);
+    sessions_[session_at_[record.template_index]]->append(alone, now);
 }
 
 void SctpStreams::step(TimeNs now) noexcept {
     for (const auto& session : sessions_)
         session->step(now);
     if (!closing_ || last_options_) return;
-    for (std::size_t i = 0; i < data_sessions_; ++i) {
+    for (std::size_t i = 0; i < data_sessions(); ++i) {
         if (!association_->finished(i)) return;
     }
     last_options_ = true;
-    for (std::size_t i = data_sessions_; i < sessions_.size(); ++i)
+    for (std::size_t i = data_sessions(); i < sessions_.size(); ++i)
         sessions_[i]->close(now);
 }
 
 void SctpStreams::close(TimeNs now) noexcept {
     closing_ = true;
-    for (std::size_t i = 0; i < data_sessions_; ++i)
+    for (std::size_t i = 0; i < data_sessions(); ++i)
         sessions_[i]->close(now);
     step(now);
 }
@@ -450,8 +458,8 @@ std::size_t SctpStreams::message_octets() const noexcept {
 }
 
 void SctpStreams::hand_over(RecordSink& other, TimeNs now) noexcept {
-    for (std::size_t i = 0; i < data_sessions_; ++i) {
-        Taker taker(other, i);
+    for (std::size_t i = 0; i < data_sessions(); ++i) {
+        Taker taker(other, places_[i]);
         sessions_[i]->hand_over(taker, now);
     }
 }

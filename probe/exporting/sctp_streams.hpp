@@ -12,6 +12,9 @@
 // Data templates also tell in-band, on their own stream, whether their data can be given up
 // (dataRecordsReliability). The last options records are sent when all flow records have left.
 //
+// A reload of templates gives such a collector a new association: the sessions here are those of
+// the templates that were in use when it began.
+//
 // Thread: the exporter's lcore. `templates` and `options_records` must outlive it.
 #pragma once
 
@@ -31,15 +34,14 @@
 namespace probe {
 
 /// Streams that a collector is asked for.
-[[nodiscard]] std::uint16_t sctp_streams_wanted(SctpStreamUse use,
-                                                std::span<const ipfix::TemplateRecord> templates,
+[[nodiscard]] std::uint16_t sctp_streams_wanted(SctpStreamUse use, const TemplateView& templates,
                                                 const OptionsRecords* options_records) noexcept;
 
 class SctpStreams final : public RecordSink {
   public:
     /// `options_records`: nullptr for none. The queue is shared out among the data templates.
     SctpStreams(const CollectorOptions& collector, const ExportOptions& options,
-                std::uint32_t domain_id, std::span<const ipfix::TemplateRecord> templates,
+                std::uint32_t domain_id, const TemplateView& templates,
                 std::unique_ptr<SctpTransport> transport, OptionsRecords* options_records,
                 LogLine log);
     ~SctpStreams() override;
@@ -65,6 +67,8 @@ class SctpStreams final : public RecordSink {
     class OptionsOfTemplate;
     class Taker;
 
+    [[nodiscard]] std::size_t data_sessions() const noexcept { return places_.size(); }
+
     void add_data_session(const CollectorOptions& collector, const ExportOptions& options,
                           std::uint32_t domain_id, std::span<const ipfix::TemplateRecord> own,
                           std::unique_ptr<OptionsSource> reliability);
@@ -77,7 +81,8 @@ class SctpStreams final : public RecordSink {
     std::vector<std::unique_ptr<OptionsSource>> sources_;
     /// Of the data templates, in their order, then of the options templates.
     std::vector<std::unique_ptr<CollectorSession>> sessions_;
-    const std::size_t data_sessions_;
+    std::vector<std::size_t> places_;     ///< of the data templates, in the list of all templates
+    std::vector<std::size_t> session_at_; ///< by place there; SIZE_MAX: no record comes
     bool closing_ = false;
     bool last_options_ = false; ///< the sessions of options templates are closing, too
     mutable SessionLedger ledger_;

@@ -26,7 +26,7 @@ bool same_content(const ipfix::TemplateRecord& a, const ipfix::TemplateRecord& b
 TemplateList::TemplateList(const TemplateList& before,
                            std::span<const ipfix::TemplateRecord> data_templates,
                            std::span<const ipfix::TemplateRecord> options_templates)
-    : all_(before.all_), present_(before.all_.size(), false) {
+    : all_(before.all_), present_(before.all_.size(), false), leaving_(before.present_) {
     for (const ipfix::TemplateRecord& record : data_templates) {
         add(record);
     }
@@ -40,6 +40,7 @@ void TemplateList::add(const ipfix::TemplateRecord& record) {
     if (place == SIZE_MAX) {
         all_.push_back(record);
         present_.push_back(true);
+        leaving_.push_back(false);
         return;
     }
     if (!same_content(all_[place], record)) {

@@ -34,6 +34,10 @@ class TemplateList {
     [[nodiscard]] std::span<const ipfix::TemplateRecord> all() const noexcept { return all_; }
     /// Of the configuration that the list was made for.
     [[nodiscard]] bool present(std::size_t place) const noexcept { return present_[place]; }
+    /// Present, or in the configuration before, whose flows may be on their way.
+    [[nodiscard]] bool in_use(std::size_t place) const noexcept {
+        return present_[place] || leaving_[place];
+    }
     /// SIZE_MAX: there is none.
     [[nodiscard]] std::size_t place_of(std::uint16_t id) const noexcept;
 
@@ -43,6 +47,7 @@ class TemplateList {
 
     std::vector<ipfix::TemplateRecord> all_;
     std::vector<bool> present_;
+    std::vector<bool> leaving_; ///< present in the list before
 };
 
 /// A list, or templates that are all present.
@@ -55,6 +60,10 @@ class TemplateView {
     [[nodiscard]] std::span<const ipfix::TemplateRecord> all() const noexcept { return all_; }
     [[nodiscard]] bool present(std::size_t place) const noexcept {
         return list_ == nullptr || list_->present(place);
+    }
+    /// Of data records that may still come.
+    [[nodiscard]] bool in_use_data(std::size_t place) const noexcept {
+        return (list_ == nullptr || list_->in_use(place)) && all_[place].scope_count() == 0;
     }
     [[nodiscard]] bool present_data(std::size_t place) const noexcept {
         return present(place) && all_[place].scope_count() == 0;

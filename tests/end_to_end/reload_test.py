@@ -8,6 +8,7 @@ import time
 
 import harness
 import ledger
+from collectors import Nfcapd
 from harness import Background, settled, tool, wait_until
 from live import AF_PACKET, COLLECTOR, LONG, Probe, config, inside, lcores, make_traffic, packets_in, send
 
@@ -60,6 +61,7 @@ def test_templates_change_under_traffic_and_nothing_is_lost(parshall, scratch):
     tcp = Collect(parshall, scratch, 'tcp', 'tcp://0.0.0.0:4751')
     udp = Collect(parshall, scratch, 'udp', 'udp://0.0.0.0:4752')
     sctp = Collect(parshall, scratch, 'sctp', 'sctp://0.0.0.0:4753', '--encapsulation', '9753')
+    streams = Collect(parshall, scratch, 'streams', 'sctp://0.0.0.0:4755', '--encapsulation', '9755')
     templates, records, file = scratch / 'templates.yaml', scratch / 'records.json', scratch / 'flows.ipfix'
     templates.write_text(FIRST, 'utf-8')
     words = config(AF_PACKET.format(queues=2), [], 2, roles=TWO_WORKERS, templates=templates,
@@ -68,6 +70,7 @@ def test_templates_change_under_traffic_and_nothing_is_lost(parshall, scratch):
     - tcp://{COLLECTOR}:4751
     - udp://{COLLECTOR}:4752
     - {{url: "sctp://{COLLECTOR}:4753", sctp: {{encapsulation: 9753}}}}
+    - {{url: "sctp://{COLLECTOR}:4755", sctp: {{encapsulation: 9755, streams: per_template}}}}
     - json:{records}
     - file://{file}''')
     probe = Probe(parshall, scratch, words, '--lcores', lcores(3), *NO_HUGE)
@@ -97,6 +100,10 @@ def test_templates_change_under_traffic_and_nothing_is_lost(parshall, scratch):
     assert session['withdrawals'] >= len(answers) and session['flowRecords'] == len(lines), session
     (session,) = sctp.end()
     assert session['withdrawals'] >= len(answers) and session['flowRecords'] == len(lines), session
+    # With a stream for each template, a new association: of the templates in use, each on its stream.
+    sessions = streams.end()
+    assert len(sessions) == len(answers) + 1, sessions
+    assert sum(session['flowRecords'] for session in sessions) == len(lines), sessions
     (session,) = udp.end()
     assert session['withdrawals'] == 0, session
     shown = subprocess.run([parshall, 'show', '--json', file], capture_output=True, text=True, check=True, timeout=60)
@@ -105,6 +112,35 @@ def test_templates_change_under_traffic_and_nothing_is_lost(parshall, scratch):
                              '-e', 'cflow.template_id', '-e', '_ws.malformed'], capture_output=True, text=True, check=True,
                             timeout=120)
     assert len(tshark.stdout.splitlines()) >= len(answers) and 'alformed' not in tshark.stdout, tshark.stdout
+
+
+def test_collectors_of_netflow_follow_a_reload_of_templates(parshall, scratch):
+    pcap, _ = make_traffic(scratch, 20000, 1)
+    taken = {}
+    for version, port in ((9, 4756), (5, 4757)):
+        (scratch / f'v{version}').mkdir()
+        taken[version] = Nfcapd(scratch / f'v{version}', inside('collector'), COLLECTOR, port)
+    templates, records = scratch / 'templates.yaml', scratch / 'records.json'
+    templates.write_text(FIRST, 'utf-8')
+    words = config(AF_PACKET.format(queues=2), [f'netflow9://{COLLECTOR}:4756', f'netflow5://{COLLECTOR}:4757', f'json:{records}'], 2,
+                   roles=TWO_WORKERS, templates=templates, more_exporting='message_delay: 20ms')
+    probe = Probe(parshall, scratch, words, '--lcores', lcores(3), *NO_HUGE)
+    sender = Background(*inside('wire'), tool('tcpreplay'), '-i', 'w0', '--pps', '15000', pcap, log=scratch / 'replay.log')
+    for text in (SECOND, FIRST):
+        templates.write_text(text, 'utf-8')
+        before = probe.text().count('have left')
+        assert 'is in effect' in probe.reload(words), probe.text()
+        wait_until(lambda: probe.text().count('have left') > before, 'the flows of the templates before have left', 10)
+    sender.process.wait(60)
+    probe.wait_received(packets_in(pcap))
+    closed = probe.end()
+    lines = [json.loads(line) for line in records.read_text('utf-8').splitlines()]
+    packets = {version: sum(record['in_packets'] for record in nfcapd.end()) for version, nfcapd in taken.items()}
+    assert packets[9] == closed['metered']['packets'] == packets_in(pcap), (packets, closed['metered'])
+    ipv4 = [line['packetDeltaCount'] for line in lines if 'sourceIPv4Address' in line]
+    assert packets[5] == sum(ipv4), (packets, sum(ipv4))
+    version5 = closed['collectors'][1]
+    assert version5['lost']['not_representable']['records'] == len(lines) - len(ipv4) > 0, version5
 
 
 RULES = 'applications:\n  - {{name: {0}, id: 100001, category: test, protocol: tcp, patterns: [{{match: "GET ", from: client}}]}}\n'
