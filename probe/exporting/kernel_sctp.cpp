@@ -122,16 +122,14 @@ SctpEvent KernelSctp::read_notification(std::size_t octets) noexcept {
 }
 
 int KernelSctp::send_with_flags(const SctpMessage& message, unsigned flags) noexcept {
-    alignas(cmsghdr)
-        std::array<std::uint8_t, CMSG_SPACE(sizeof(sctp_sndinfo)) + CMSG_SPACE(sizeof(sctp_prinfo))>
-            control{};
+    alignas(cmsghdr) std::array<std::uint8_t, CMSG_SPACE(sizeof(sctp_sndinfo))> control{};
     // iovec and sendmsg do not write to what they send
     iovec whole{const_cast<std::uint8_t*>(message.octets.data()), message.octets.size()};
     msghdr header{};
     header.msg_iov = &whole;
     header.msg_iovlen = 1;
     header.msg_control = control.data();
-    header.msg_controllen = CMSG_SPACE(sizeof(sctp_sndinfo));
+    header.msg_controllen = control.size();
     sctp_sndinfo info{};
     info.snd_sid = message.stream;
     info.snd_flags = static_cast<std::uint16_t>(flags);
@@ -141,17 +139,6 @@ int KernelSctp::send_with_flags(const SctpMessage& message, unsigned flags) noex
     part->cmsg_type = SCTP_SNDINFO;
     part->cmsg_len = CMSG_LEN(sizeof info);
     std::memcpy(CMSG_DATA(part), &info, sizeof info);
-    if (message.lifetime_ms != 0) {
-        sctp_prinfo reliability{};
-        reliability.pr_policy = SCTP_PR_SCTP_TTL;
-        reliability.pr_value = message.lifetime_ms;
-        header.msg_controllen = control.size();
-        part = CMSG_NXTHDR(&header, part);
-        part->cmsg_level = IPPROTO_SCTP;
-        part->cmsg_type = SCTP_PRINFO;
-        part->cmsg_len = CMSG_LEN(sizeof reliability);
-        std::memcpy(CMSG_DATA(part), &reliability, sizeof reliability);
-    }
     return ::sendmsg(fd_, &header, MSG_NOSIGNAL | MSG_DONTWAIT) < 0 ? -errno : 0;
 }
 

@@ -21,12 +21,32 @@
 namespace probe {
 namespace {
 
+bool by_kernel_sctp(const CollectorOptions& collector) {
+    return collector.transport == TransportKind::sctp && collector.sctp.encapsulation == 0 &&
+           KernelSctp::available();
+}
+
+/// Linux tells of a message that it gave up only if it was never sent: of one that was sent, lost
+/// and then overdue there is no SCTP_SEND_FAILED (measured with 6.1). What nobody can count is not
+/// given up.
+CollectorOptions reliable_where_it_must(CollectorOptions collector, const LogLine& log) {
+    if (collector.sctp.lifetime != kNever && by_kernel_sctp(collector)) {
+        collector.sctp.lifetime = kNever;
+        if (log) {
+            log("collector " + collector.url +
+                ": the kernel's SCTP does not tell which messages it gave up, so `lifetime` is not "
+                "used and all are delivered; with `encapsulation` it is used");
+        }
+    }
+    return collector;
+}
+
 /// The kernel's SCTP where it has it; in UDP, and where it has not, libusrsctp's.
 std::unique_ptr<SctpAssociation> make_association(const CollectorOptions& collector,
                                                   SctpTimes times,
                                                   const std::shared_ptr<SocketCalls>& calls,
                                                   std::uint16_t streams) {
-    if (collector.sctp.encapsulation == 0 && KernelSctp::available()) {
+    if (by_kernel_sctp(collector)) {
         return std::make_unique<KernelSctp>(collector.host, collector.port, times, calls, streams);
     }
     const UserspaceSctp::Peer peer{.host = collector.host,
@@ -99,11 +119,11 @@ void check_format(const CollectorOptions& collector, const TemplateView& templat
     }
 }
 
-std::unique_ptr<RecordSink> open_sink(const CollectorOptions& collector,
-                                      const ExportOptions& options, std::uint32_t domain_id,
-                                      const TemplateView& templates,
+std::unique_ptr<RecordSink> open_sink(const CollectorOptions& asked, const ExportOptions& options,
+                                      std::uint32_t domain_id, const TemplateView& templates,
                                       OptionsRecords* options_records, const LogLine& log,
                                       std::uint64_t seed, const CommonProperties* common) {
+    const CollectorOptions collector = reliable_where_it_must(asked, log);
     check_format(collector, templates, log);
     if (collector.sctp.streams == SctpStreamUse::per_template) {
         const std::uint16_t streams =

@@ -18,8 +18,9 @@ namespace probe {
 struct SctpMessage {
     Bytes octets;
     std::uint16_t stream = 0;
-    std::uint32_t context = 0;     ///< comes back in message_failed
-    std::uint32_t lifetime_ms = 0; ///< given up when not acknowledged by then (RFC 3758); 0: never
+    std::uint32_t context = 0; ///< comes back in message_failed
+    /// Given up when not acknowledged by then (RFC 3758); 0: never. The kernel's never is.
+    std::uint32_t lifetime_ms = 0;
 };
 
 struct SctpEvent {

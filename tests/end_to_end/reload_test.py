@@ -27,6 +27,8 @@ def template(name, family, number='', values=VALUES, only=''):
 # "tcp4" is removed and comes back, "rest4" changes its content under an id of its own, "six" stays as it is.
 FIRST = 'templates:\n' + template('tcp4', 4, only='tcp') + template('rest4', 4, 300) + template('six', 6)
 SECOND = 'templates:\n' + template('rest4', 4, 300, VALUES + ', minimumTTL') + template('six', 6)
+# The names of SECOND, with another content.
+THIRD = SECOND.replace('minimumTTL', 'maximumTTL')
 
 
 class Collect:
@@ -126,10 +128,10 @@ def test_collectors_of_netflow_follow_a_reload_of_templates(parshall, scratch):
                    roles=TWO_WORKERS, templates=templates, more_exporting='message_delay: 20ms')
     probe = Probe(parshall, scratch, words, '--lcores', lcores(3), *NO_HUGE)
     sender = Background(*inside('wire'), tool('tcpreplay'), '-i', 'w0', '--pps', '15000', pcap, log=scratch / 'replay.log')
-    for text in (SECOND, FIRST):
+    for text in (SECOND, THIRD, FIRST):
         templates.write_text(text, 'utf-8')
         before = probe.text().count('have left')
-        assert 'is in effect' in probe.reload(words), probe.text()
+        assert 'is in effect' in (answer := probe.reload(words)) and 'templates are' in answer, answer
         wait_until(lambda: probe.text().count('have left') > before, 'the flows of the templates before have left', 10)
     sender.process.wait(60)
     probe.wait_received(packets_in(pcap))
@@ -168,8 +170,11 @@ def test_application_rules_are_exchanged_without_a_stop(parshall, scratch):
     assert 'templates are' in answer and not [line for line in probe.text().splitlines() if 'withdrawn' in line]
     send(pcap, '--pps', '20000')
     probe.wait_received(2 * packets_in(pcap))
-    # The same rules: nothing to do.
+    # The same rules: nothing to do. Another timeout holds for the flows that are there.
     assert 'templates are' not in probe.reload(words), probe.text()
+    told_so_far = len(records.read_text('utf-8').splitlines())
+    assert 'templates are' not in probe.reload(words.replace(LONG, 'timeouts: {idle: 1s, active: 600s}')), probe.text()
+    wait_until(lambda: len(records.read_text('utf-8').splitlines()) > told_so_far, 'flows end by the new idle timeout', 15)
     closed = probe.end()
     ledger.check_nothing_lost(probe.text())
     assert closed['received']['packets'] == 2 * packets_in(pcap), closed['ports']

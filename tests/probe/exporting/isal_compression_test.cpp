@@ -118,7 +118,7 @@ TEST_CASE("a block comes back as it was, also one that does not compress", "[com
     }
     const Octets block = half_random(65535, 1);
     Octets packed(65535);
-    CHECK(compressor.compress(block, packed) < 45000);
+    CHECK(compressor.compress(block, packed) < 47000); // 44 k on amd64, 46 k on arm64
     CHECK(compressor.compress(block, std::span<std::uint8_t>(packed).first(100)) == 0);
 }
 
