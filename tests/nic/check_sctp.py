@@ -77,7 +77,8 @@ def main(folder):
     check_back(folder)
     orderly = '!(ip.addr == 127.0.0.9 || ip.addr == 127.0.0.10)'
     judged = f'{orderly} && ip.src != 127.0.0.8'  # tshark knows no sequence numbers by stream
-    complaints = tshark(wire, '-2', '-Y', f'(_ws.expert.severity >= "Warning" || _ws.malformed) && {judged}', '-T', 'fields', '-e', '_ws.expert.message')
+    complaints = tshark(wire, '-2', '-Y', f'(_ws.expert.severity >= "Warning" || _ws.malformed) && {judged}', '-T', 'fields',
+                        '-e', '_ws.expert.message')
     assert not complaints, complaints[:5]
     assert len(tshark(wire, '-Y', 'cflow.version == 10')) > 0, 'tshark sees IPFIX'
     assert len(tshark(wire, '-Y', f'sctp.chunk_type == {CHUNK_SHUTDOWN_COMPLETE}')) >= 7, 'all associations end in order'

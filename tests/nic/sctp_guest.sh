@@ -40,7 +40,8 @@ for address in 127.0.0.1 ::1; do
     export_to $address "$url" "$more" python3 -B "$here/sctp_collector.py" $address 4739
     export_to $address-collect "$url" "$more" "$parshall" collect "$url:4739" --check --json
 done
-export_to streams sctp://127.0.0.1 'source: 127.0.0.8, sctp: {streams: per_template}' "$parshall" collect sctp://127.0.0.1:4739 --check --json
+export_to streams sctp://127.0.0.1 'source: 127.0.0.8, sctp: {streams: per_template}' "$parshall" collect sctp://127.0.0.1:4739 \
+    --check --json
 
 # Records that leave one by one, so that many messages are under way for a while.
 slowly='records_per_second: 10'
