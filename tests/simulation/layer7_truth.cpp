@@ -15,6 +15,18 @@ constexpr std::uint32_t kCesnet = 8057;
 constexpr std::uint16_t kDnsName = 2;
 constexpr std::uint16_t kApplicationName = 96;
 constexpr const char* kZone = ".example";
+// RFC 6759: engine 6 (USER-Defined) and the ids of kRules.
+constexpr std::uint64_t kTalkId = 6ULL << 24 | 100'001;
+constexpr std::uint64_t kDnsId = 6ULL << 24 | 100'002;
+
+std::uint64_t application_id(const strict::Record& record) {
+    constexpr std::uint16_t kApplicationId = 95;
+    std::uint64_t id = 0;
+    for (const std::uint8_t octet : record.octets(0, kApplicationId)) {
+        id = id << 8 | octet;
+    }
+    return id;
+}
 
 } // namespace
 
@@ -64,6 +76,11 @@ void Layer7Truth::record(const strict::Record& record) {
         complain(key, "the label \"" + label + "\"");
     }
     missing_ += label.empty() ? 1 : 0;
+    if (const std::uint64_t id = application_id(record); id != (label.empty()      ? 0
+                                                                : protocol == kTcp ? kTalkId
+                                                                                   : kDnsId)) {
+        complain(key, "the applicationId " + std::to_string(id) + " with \"" + label + "\"");
+    }
     const std::string name = record.text(kCesnet, kDnsName);
     if (protocol == kTcp) {
         if (!name.empty()) {

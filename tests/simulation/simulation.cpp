@@ -287,7 +287,10 @@ void Simulation::end_reload(bool all_left) {
     }
     exporter_->retire_lanes();
     for (std::uint32_t w = 0; w < scenario_.workers; ++w) {
-        workers_[w]->take_left().reset();
+        const std::unique_ptr<FlowLanes> left = workers_[w]->take_left();
+        if (left != nullptr && left->application != nullptr) {
+            check_returned(*left->application);
+        }
         leaving_lanes_[w] = nullptr;
     }
     reloading_ = false;
@@ -639,6 +642,15 @@ void Simulation::finish() {
     check_what_is_left_on_disk();
 }
 
+/// No flow of this meter is left, and no record of one.
+void Simulation::check_returned(ApplicationMeter& meter) {
+    meter.take_returns();
+    if (meter.results().chunks_free() != meter.results().chunks()) {
+        complain("results stay behind: " + std::to_string(meter.results().chunks_free()) +
+                 " chunks of " + std::to_string(meter.results().chunks()) + " are free");
+    }
+}
+
 /// Nothing wrong was said, nothing is missing without a reason, and all that was lent is back.
 void Simulation::check_layer7() {
     if (!scenario_.layer7) {
@@ -655,12 +667,7 @@ void Simulation::check_layer7() {
         refused += count(ApplicationCount::flows_refused) +
                    count(ApplicationCount::results_refused) +
                    count(ApplicationCount::interim_results_refused);
-        ApplicationMeter& meter = *worker->application();
-        meter.take_returns();
-        if (meter.results().chunks_free() != meter.results().chunks()) {
-            complain("results stay behind: " + std::to_string(meter.results().chunks_free()) +
-                     " chunks of " + std::to_string(meter.results().chunks()) + " are free");
-        }
+        check_returned(*worker->application());
         if (count(ApplicationCount::flows_inspecting) != 0) {
             complain("flows stay under inspection behind the flush");
         }

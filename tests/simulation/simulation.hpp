@@ -104,6 +104,7 @@ class Simulation {
     void finish();
     void check_collectors();
     void check_layer7();
+    void check_returned(ApplicationMeter& meter);
     void complain(const std::string& what);
 
     Scenario scenario_;
