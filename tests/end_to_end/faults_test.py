@@ -172,8 +172,11 @@ def test_what_partial_reliability_gives_up_is_what_the_collector_misses(parshall
     session, = collector.end(expect=1)
     abandoned = sink['lost']['abandoned']['records']
     print(f'         {abandoned} records given up')
-    assert session['recordsMissing'] == abandoned > 0 and rules(session) == {'sequence_gap'}, (session, sink)
-    assert session['flowRecords'] == sink['sent']['records'] and session['optionsRecords'] == sink['optionsRecords'], (session, sink)
+    assert session['recordsMissing'] > 0 and rules(session) == {'sequence_gap'}, (session, sink)
+    # A message that was there before the outage and acknowledged too late was given up and arrived; none that is called sent is missing.
+    late, one_message = abandoned - session['recordsMissing'], 20
+    assert 0 <= late <= 2 * one_message, (session, sink)
+    assert session['flowRecords'] == sink['sent']['records'] + late and session['optionsRecords'] == sink['optionsRecords'], (session, sink)
     assert sink['sent']['records'] + abandoned == sink['offered']['records'] and sink['sessions'] == 1, sink
 
 
