@@ -19,7 +19,7 @@ class TcpCollector:
     """Keeps the octets of each connection; may be ended and started again on the same port."""
 
     def __init__(self, port=None):
-        self.port = port or free_port(socket.SOCK_STREAM)
+        self.port = port or free_port()
         self.streams = []
         self.open()
 
@@ -98,7 +98,7 @@ def only(run):
 
 def test_what_a_collector_that_never_came_missed_is_sent_by_the_next_run(parshall, scratch):
     pcap = traffic(30000)
-    port = free_port(socket.SOCK_STREAM)
+    port = free_port()
     first = only(read(parshall, pcap, '-c', spooling(scratch, port)))
     assert first['offered']['records'] >= 30000 and first['spooled'] == first['offered'], first
     collector = TcpCollector(port)
@@ -132,7 +132,7 @@ def test_a_collector_that_is_killed_and_returns_gets_every_record_once(parshall,
 
 def test_kill_9_while_it_spools_and_the_next_run_sends_what_was_on_disk(parshall, scratch):
     pcap = traffic(150000)
-    port = free_port(socket.SOCK_STREAM)
+    port = free_port()
     killed = Background(parshall, 'read', pcap, '-c', spooling(scratch, port), log=scratch / 'killed.log')
     on_disk = lambda: sum(file.stat().st_size for file in (scratch / 'spool').glob('*.gz'))
     wait_until(lambda: (scratch / 'spool').is_dir() and on_disk() > 300000, 'it spools')
@@ -148,7 +148,7 @@ def test_kill_9_while_it_spools_and_the_next_run_sends_what_was_on_disk(parshall
 def test_a_full_disk_is_counted_and_not_fatal(parshall, scratch):
     pcap = traffic(150000)
     (scratch / 'spool').mkdir()
-    port = free_port(socket.SOCK_STREAM)
+    port = free_port()
     script = (f'mount -t tmpfs -o size=1m none {scratch}/spool || exit 77; '
               f'exec {parshall} read --stats json {pcap} -c {spooling(scratch, port)}')
     done = subprocess.run(['unshare', '--mount', 'sh', '-c', script], capture_output=True, text=True, check=False, timeout=120)
@@ -198,7 +198,7 @@ def test_flow_hash_gives_a_flow_to_the_same_collector_in_every_run(parshall, scr
 
 def test_failover_to_the_second_and_no_record_twice(parshall, scratch):
     pcap = traffic(30000)
-    absent, second = free_port(socket.SOCK_STREAM), TcpCollector()
+    absent, second = free_port(), TcpCollector()
     urls = f'"tcp://127.0.0.1:{absent}", "tcp://127.0.0.1:{second.port}"'
     group = only(read(parshall, pcap, '-c', config(
         scratch, f'    - {{distribute: failover, failover_after: 200ms, collectors: [{urls}]}}')))

@@ -138,7 +138,7 @@ def test_over_tls_an_exporter_needs_a_certificate_of_our_authority(parshall, scr
     (scratch / 'other').mkdir()
     stranger = Authority(scratch / 'other', 'stranger')
     theirs, ours = authority.sign('probe'), authority.sign('collector', 'DNS:localhost')
-    collect = Collect(parshall, scratch, f'tls://127.0.0.1:{harness.free_port(socket.SOCK_STREAM)}', '--check', '--json', '--ca',
+    collect = Collect(parshall, scratch, f'tls://127.0.0.1:{harness.free_port()}', '--check', '--json', '--ca',
                       authority.pem, '--certificate', ours[0], '--key', ours[1])
     config = scratch / 'tls.yaml'
     config.write_text(f'exporting:\n  options_records: true\n  collectors:\n    - url: "tls://localhost:{collect.port}"\n'
@@ -210,8 +210,8 @@ def test_with_a_name_only_the_exporter_of_that_name_is_heard(parshall, scratch):
     authority = Authority(scratch)
     ours = authority.sign('collector', 'DNS:localhost,IP:127.0.0.1')
     wanted, another = authority.sign('probe', 'DNS:tap7.example'), authority.sign('other', 'DNS:tap8.example')
-    for scheme, kind in (('tls', socket.SOCK_STREAM), ('dtls', socket.SOCK_DGRAM)):
-        collect = Collect(parshall, scratch, f'{scheme}://127.0.0.1:{harness.free_port(kind)}', '--check', '--json', '--ca',
+    for scheme in ('tls', 'dtls'):
+        collect = Collect(parshall, scratch, f'{scheme}://127.0.0.1:{harness.free_port()}', '--check', '--json', '--ca',
                           authority.pem, '--certificate', ours[0], '--key', ours[1], '--exporter', 'tap7.example')
         config = scratch / 'named.yaml'
 
@@ -345,7 +345,7 @@ def test_what_is_not_ipfix_and_what_waits_is_said_in_words(parshall, scratch):
     assert 'this is NetFlow v9, not IPFIX' in collect.said()
     assert 'data sets for template 256 of domain 1 wait for a template' in collect.said()
     assert 'the template never came' in collect.said()
-    collect = Collect(parshall, scratch, f'tcp://127.0.0.1:{harness.free_port(socket.SOCK_STREAM)}')
+    collect = Collect(parshall, scratch, f'tcp://127.0.0.1:{harness.free_port()}')
     with socket.create_connection(('127.0.0.1', collect.port)) as exporter:
         exporter.sendall(b'GET / HTTP/1.0\r\n\r\n')
         exporter.settimeout(5)

@@ -155,7 +155,7 @@ class FixbufListener:
         if not listener:
             raise Skip('libfixbuf was not there when this was configured: scripts/install_dependencies --test')
         self.out = scratch / f'fixbuf-{kind}.json'
-        self.port = port or free_port(socket.SOCK_DGRAM if kind == 'udp' else socket.SOCK_STREAM)
+        self.port = port or free_port()
         self.process = Background(*prefix, listener, kind, self.port, self.out, '--idle', idle,
                                   log=scratch / f'fixbuf-{kind}.log')
         wait_until(lambda: listening(self.port, kind, prefix), f'fixbuf_listener listens: {self.process.text()}')

@@ -25,7 +25,7 @@ config = functools.partial(tls_test.config, scheme='dtls')
 @contextlib.contextmanager
 def s_server(scratch, theirs, ca, *words, family='-4'):
     """openssl s_server over DTLS 1.2 that wants our certificate; its plaintext goes to the file given."""
-    port, out = free_port(socket.SOCK_DGRAM), scratch / 's_server.out'
+    port, out = free_port(), scratch / 's_server.out'
     with out.open('wb') as plaintext, (scratch / 's_server.log').open('wb') as log:
         # its standard input stays open: at its end s_server hangs up
         with subprocess.Popen([tool('openssl'), 's_server', '-dtls1_2', family, '-port', str(port), '-cert', theirs[0],

@@ -9,6 +9,7 @@ import atexit
 import inspect
 import json
 import os
+import random
 import shutil
 import socket
 import subprocess
@@ -125,17 +126,27 @@ def differences(wanted: dict, found: dict, limit=8) -> str:
     return '\n'.join(lines[:limit]) + more
 
 
-given_ports = set()
+# port -> the abstract name that keeps it from the other tests of this machine, which run at the same time, for as long as this process lives
+given_ports = {}
 
 
-def free_port(kind=socket.SOCK_DGRAM) -> int:
-    """Never the same twice: who got it may not have bound it yet."""
+def free_port() -> int:
+    """A port that nobody else gets before (or between) its user's binds: never the same twice, of this process or another, and none that the
+    kernel hands to whoever connects or binds to port 0. It is not tried by binding it: a child that another thread starts at that moment would
+    have the socket too, and keep the port until its own program runs."""
+    with open('/proc/sys/net/ipv4/ip_local_port_range') as line:
+        lowest, highest = map(int, line.read().split())
+    candidates = [port for port in range(10000, 65536) if not lowest <= port <= highest]
     while True:
-        with socket.socket(socket.AF_INET, kind) as probe:
-            probe.bind(('127.0.0.1', 0))
-            port = probe.getsockname()[1]
-        if port not in given_ports:
-            given_ports.add(port)
+        port = random.choice(candidates)
+        reservation = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        try:
+            reservation.bind(f'\0parshall-test-port-{port}')
+        except OSError:
+            reservation.close()
+            continue
+        given_ports[port] = reservation
+        if not listening(port, 'udp') and not listening(port, 'tcp'):
             return port
 
 
