@@ -11,6 +11,7 @@
 // that both directions have one key; FlowKeyOrder tells which way a packet went.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <cstddef>
@@ -156,7 +157,8 @@ struct KeyRecipe {
             ones(KeyPart::destination_mac, mask.extra.destination_mac);
             ones(KeyPart::ingress_interface, mask.extra.ingress_interface);
             ones(KeyPart::flow_label, mask.extra.flow_label);
-            ones(KeyPart::inner_vlan_id, mask.extra.inner_vlan_id);
+            mask.extra.inner_vlan_id =
+                parts.has(KeyPart::inner_vlan_id) ? kVlanIdMask : std::uint16_t{0};
             ones(KeyPart::ether_type, mask.extra.ether_type);
         }
     }
@@ -165,20 +167,33 @@ struct KeyRecipe {
 namespace flow_key_detail {
 
 /// A key as words: addresses, then one word with ports, VLAN, template, protocol and class, then
-/// the wide fields. It is put together in registers and stored once: a key written field by field
-/// would be read back, word by word, before the stores have left the store buffer.
+/// the wide fields. It is put together in registers, loaded and stored word by word: what is stored
+/// in one width and loaded in another (a field's and a word's, a word's and a vector's) has to
+/// leave the store buffer first.
 template <class Key>
 struct KeyWords {
     static constexpr std::size_t kWords = sizeof(Key) / 8;
     static constexpr std::size_t kAddressWords = 2 * sizeof(typename Key::Address) / 8;
     static constexpr std::size_t kTail = kAddressWords;
-    std::array<std::uint64_t, kWords> words;
+    static constexpr std::size_t kExtra = kTail + 1; ///< wide keys only
+    using Array = std::array<std::uint64_t, kWords>;
 };
+
+[[nodiscard]] inline std::uint64_t load_word(const void* octets) noexcept {
+    std::uint64_t word;
+    std::memcpy(&word, octets, sizeof word);
+    return word;
+}
 
 static_assert(std::endian::native == std::endian::little,
               "the tail word is put together by shifts");
 static_assert(offsetof(Ipv4Key, source_port_be) == 8 && offsetof(Ipv4Key, protocol) == 14 &&
               offsetof(Ipv6Key, vlan_and_template) == 36 && offsetof(Ipv6Key, traffic_class) == 39);
+static_assert(offsetof(WideKeyFields, destination_mac) == 6 &&
+              offsetof(WideKeyFields, ingress_interface) == 12 &&
+              offsetof(WideKeyFields, flow_label) == 16 &&
+              offsetof(WideKeyFields, inner_vlan_id) == 20 &&
+              offsetof(WideKeyFields, ether_type) == 22 && sizeof(WideKeyFields) == 24);
 static_assert(offsetof(PacketHeaders, destination_port) ==
                   offsetof(PacketHeaders, source_port) + 2 &&
               offsetof(PacketHeaders, traffic_class) == offsetof(PacketHeaders, protocol) + 1);
@@ -207,33 +222,69 @@ static_assert(offsetof(PacketHeaders, destination_port) ==
     return a ^ ((a ^ b) & choose);
 }
 
+inline constexpr std::uint64_t kMacMask = 0xffffffffffff;
+
+/// The MAC addresses of an Ethernet frame, each in the low 48 bits; zero for other framings.
+struct MacWords {
+    std::uint64_t source = 0;
+    std::uint64_t destination = 0;
+};
+
+[[nodiscard]] inline MacWords mac_words(const PacketView& packet) noexcept {
+    if (packet.link != LinkType::ethernet || packet.captured_octets < 12) {
+        return {};
+    }
+    return {load_word(packet.octets + 4) >> 16, load_word(packet.octets) & kMacMask};
+}
+
+/// The three words of WideKeyFields.
+[[nodiscard]] inline std::array<std::uint64_t, 3> wide_words(
+    const PacketView& packet, const PacketHeaders& headers) noexcept {
+    const MacWords macs = mac_words(packet);
+    return {macs.source | macs.destination << 48,
+            macs.destination >> 16 | std::uint64_t{packet.ingress_interface} << 32,
+            std::uint64_t{headers.flow_label} | std::uint64_t{headers.inner_vlan_tci} << 32 |
+                std::uint64_t{headers.ether_type} << 48};
+}
+
 /// Exchanges the endpoints when they stand in the wrong order; any total order will do, as long as
 /// both directions agree on it. Which way a packet goes is as good as random, so nothing branches.
 template <class Key>
-[[nodiscard]] inline bool put_in_order(
-    std::array<std::uint64_t, KeyWords<Key>::kWords>& w) noexcept {
+[[nodiscard]] inline bool put_in_order(typename KeyWords<Key>::Array& w) noexcept {
     constexpr std::size_t kTail = KeyWords<Key>::kTail;
     const std::uint64_t source_port = w[kTail] & 0xffff;
     const std::uint64_t destination_port = w[kTail] >> 16 & 0xffff;
     bool reversed = false;
+    std::uint64_t exchange = 0;
     if constexpr (sizeof(typename Key::Address) == 4) {
         const std::uint64_t a = (w[0] & 0xffffffff) << 16 | source_port;
         const std::uint64_t b = w[0] >> 32 << 16 | destination_port;
         reversed = a > b;
-        w[0] = select(0 - std::uint64_t{reversed}, w[0], std::rotl(w[0], 32));
+        exchange = 0 - std::uint64_t{reversed};
+        w[0] = select(exchange, w[0], std::rotl(w[0], 32));
     } else {
         // as one number of 144 bits: source less destination, and its borrow
         const std::uint64_t low = std::uint64_t{source_port > destination_port};
         const std::uint64_t middle =
             std::uint64_t{w[1] > w[3]} | (std::uint64_t{w[1] == w[3]} & low);
         reversed = (std::uint64_t{w[0] > w[2]} | (std::uint64_t{w[0] == w[2]} & middle)) != 0;
-        const std::uint64_t exchange = 0 - std::uint64_t{reversed};
-        const std::array<std::uint64_t, 4> as_is = {w[0], w[1], w[2], w[3]};
-        for (std::size_t i = 0; i < 4; ++i) {
-            w[i] = select(exchange, as_is[i], as_is[i ^ 2U]);
-        }
+        exchange = 0 - std::uint64_t{reversed};
+        const std::uint64_t first = (w[0] ^ w[2]) & exchange;
+        const std::uint64_t second = (w[1] ^ w[3]) & exchange;
+        w[0] ^= first;
+        w[2] ^= first;
+        w[1] ^= second;
+        w[3] ^= second;
     }
-    w[kTail] = select(0 - std::uint64_t{reversed}, w[kTail], exchange_ports(w[kTail]));
+    w[kTail] = select(exchange, w[kTail], exchange_ports(w[kTail]));
+    if constexpr (Key::kWide) {
+        std::uint64_t& macs = w[KeyWords<Key>::kExtra];
+        std::uint64_t& rest = w[KeyWords<Key>::kExtra + 1];
+        const std::uint64_t destination = macs >> 48 | (rest & 0xffffffff) << 16;
+        const std::uint64_t difference = ((macs & kMacMask) ^ destination) & exchange;
+        macs ^= difference | difference << 48;
+        rest ^= difference >> 16;
+    }
     return reversed;
 }
 
@@ -242,13 +293,9 @@ template <class Key>
 /// The MAC addresses of an Ethernet frame; zero for other framings.
 inline void read_macs(const PacketView& packet, MacAddress& source,
                       MacAddress& destination) noexcept {
-    if (packet.link == LinkType::ethernet && packet.captured_octets >= 12) {
-        std::memcpy(destination.data(), packet.octets, 6);
-        std::memcpy(source.data(), packet.octets + 6, 6);
-    } else {
-        source.fill(0);
-        destination.fill(0);
-    }
+    const flow_key_detail::MacWords words = flow_key_detail::mac_words(packet);
+    std::memcpy(source.data(), &words.source, source.size());
+    std::memcpy(destination.data(), &words.destination, destination.size());
 }
 
 /// Makes the key of a parsed packet. Returns true when the endpoints were exchanged to make it
@@ -256,34 +303,28 @@ inline void read_macs(const PacketView& packet, MacAddress& source,
 template <class Key>
 [[nodiscard]] inline bool make_flow_key(const PacketView& packet, const PacketHeaders& headers,
                                         const KeyRecipe<Key>& recipe, Key& key) noexcept {
-    using flow_key_detail::KeyWords;
-    using Words = KeyWords<Key>;
-    std::array<std::uint64_t, Words::kWords> w{};
+    using Words = flow_key_detail::KeyWords<Key>;
+    typename Words::Array w;
     // source and destination lie side by side in both headers, as they do in the key
-    std::memcpy(w.data(), packet.octets + headers.network_offset + Key::Addresses::kSourceInHeader,
-                Words::kAddressWords * 8);
+    const std::uint8_t* const addresses =
+        packet.octets + headers.network_offset + Key::Addresses::kSourceInHeader;
+    for (std::size_t i = 0; i < Words::kAddressWords; ++i) {
+        w[i] = flow_key_detail::load_word(addresses + 8 * i);
+    }
     w[Words::kTail] = flow_key_detail::tail_word(headers, recipe.icmp_in_port);
     if constexpr (Key::kWide) {
-        WideKeyFields extra{};
-        read_macs(packet, extra.source_mac, extra.destination_mac);
-        extra.ingress_interface = packet.ingress_interface;
-        extra.flow_label = headers.flow_label;
-        extra.inner_vlan_id = headers.inner_vlan_tci & kVlanIdMask;
-        extra.ether_type = headers.ether_type;
-        std::memcpy(w.data() + Words::kTail + 1, &extra, sizeof extra);
+        const std::array<std::uint64_t, 3> extra = flow_key_detail::wide_words(packet, headers);
+        std::copy(extra.begin(), extra.end(), w.begin() + Words::kExtra);
     }
-    std::array<std::uint64_t, Words::kWords> mask{};
-    std::memcpy(mask.data(), &recipe.mask, sizeof(Key));
+    const auto* const mask = reinterpret_cast<const std::uint8_t*>(&recipe.mask);
     for (std::size_t i = 0; i < Words::kWords; ++i) {
-        w[i] &= mask[i];
+        w[i] &= flow_key_detail::load_word(mask + 8 * i);
     }
     w[Words::kTail] |= std::uint64_t{recipe.template_bits} << 32;
     const bool reversed = recipe.biflow && flow_key_detail::put_in_order<Key>(w);
-    std::memcpy(static_cast<void*>(&key), w.data(), sizeof(Key));
-    if constexpr (Key::kWide) {
-        if (reversed) {
-            std::swap(key.extra.source_mac, key.extra.destination_mac);
-        }
+    auto* const octets = reinterpret_cast<std::uint8_t*>(&key);
+    for (std::size_t i = 0; i < Words::kWords; ++i) {
+        std::memcpy(octets + 8 * i, &w[i], 8);
     }
     return reversed;
 }
