@@ -26,6 +26,7 @@ class TcpCollector:
     def open(self):
         self.ended = False
         self.connections = []
+        self.receivers = []
         self.socket = socket.socket()
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self.socket.bind(('127.0.0.1', self.port))
@@ -42,7 +43,8 @@ class TcpCollector:
             stream = bytearray()
             self.streams.append(stream)
             self.connections.append(connection)
-            threading.Thread(target=self.receive, args=(connection, stream), daemon=True).start()
+            self.receivers.append(threading.Thread(target=self.receive, args=(connection, stream), daemon=True))
+            self.receivers[-1].start()
 
     @staticmethod
     def receive(connection, stream):
@@ -53,10 +55,14 @@ class TcpCollector:
             pass
 
     def close(self):
+        """What the kernel had acknowledged is read to its end: the exporter counts it as sent."""
         self.socket.shutdown(socket.SHUT_RDWR)
         self.socket.close()
         for connection in self.connections:
             connection.shutdown(socket.SHUT_RDWR)
+        for receiver in self.receivers:
+            receiver.join()
+        for connection in self.connections:
             connection.close()
 
     def octets(self) -> int:
