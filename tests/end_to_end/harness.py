@@ -126,14 +126,15 @@ def differences(wanted: dict, found: dict, limit=8) -> str:
     return '\n'.join(lines[:limit]) + more
 
 
-# port -> the abstract name that keeps it from the other tests of this machine, which run at the same time, for as long as this process lives
-given_ports = {}
+# An abstract name for each port given out: it keeps the port from the other tests of this machine, which run at the same time,
+# as long as this process lives.
+reservations = []
 
 
 def free_port() -> int:
-    """A port that nobody else gets before (or between) its user's binds: never the same twice, of this process or another, and none that the
-    kernel hands to whoever connects or binds to port 0. It is not tried by binding it: a child that another thread starts at that moment would
-    have the socket too, and keep the port until its own program runs."""
+    """A port that nobody else gets before (or between) its user's binds: never the same twice, of this process or another, and none
+    that the kernel hands to whoever connects or binds to port 0. It is not tried by binding it: a child that another thread starts at
+    that moment would have the socket too, and keep the port until its own program runs."""
     with open('/proc/sys/net/ipv4/ip_local_port_range') as line:
         lowest, highest = map(int, line.read().split())
     candidates = [port for port in range(10000, 65536) if not lowest <= port <= highest]
@@ -145,7 +146,7 @@ def free_port() -> int:
         except OSError:
             reservation.close()
             continue
-        given_ports[port] = reservation
+        reservations.append(reservation)
         if not listening(port, 'udp') and not listening(port, 'tcp'):
             return port
 
