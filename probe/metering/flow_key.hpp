@@ -8,7 +8,7 @@
 // compares octets.
 //
 // In a biflow template the key is canonical: the endpoint that compares smaller stands first, so
-// that both directions have one key; FlowKeyOrder tells which way a packet went.
+// that both directions have one key; make_flow_key tells which way a packet went.
 #pragma once
 
 #include <algorithm>
@@ -20,6 +20,7 @@
 #include <type_traits>
 #include <utility>
 
+#include "probe/packet/load.hpp"
 #include "probe/packet/packet_batch.hpp"
 #include "probe/packet/packet_headers.hpp"
 
@@ -179,12 +180,6 @@ struct KeyWords {
     using Array = std::array<std::uint64_t, kWords>;
 };
 
-[[nodiscard]] inline std::uint64_t load_word(const void* octets) noexcept {
-    std::uint64_t word;
-    std::memcpy(&word, octets, sizeof word);
-    return word;
-}
-
 static_assert(std::endian::native == std::endian::little,
               "the tail word is put together by shifts");
 static_assert(offsetof(Ipv4Key, source_port_be) == 8 && offsetof(Ipv4Key, protocol) == 14 &&
@@ -234,7 +229,8 @@ struct MacWords {
     if (packet.link != LinkType::ethernet || packet.captured_octets < 12) {
         return {};
     }
-    return {load_word(packet.octets + 4) >> 16, load_word(packet.octets) & kMacMask};
+    return {load<std::uint64_t>(packet.octets + 4) >> 16,
+            load<std::uint64_t>(packet.octets) & kMacMask};
 }
 
 /// The three words of WideKeyFields.
@@ -247,39 +243,47 @@ struct MacWords {
                 std::uint64_t{headers.ether_type} << 48};
 }
 
-/// Exchanges the endpoints when they stand in the wrong order; any total order will do, as long as
-/// both directions agree on it. Which way a packet goes is as good as random, so nothing branches.
+/// Exchanges `a` and `b` where `choose` is all ones.
+constexpr void exchange_if(std::uint64_t choose, std::uint64_t& a, std::uint64_t& b) noexcept {
+    const std::uint64_t difference = (a ^ b) & choose;
+    a ^= difference;
+    b ^= difference;
+}
+
+/// Whether the endpoints stand in the wrong order; any total order will do, as long as both
+/// directions agree on it.
 template <class Key>
-[[nodiscard]] inline bool put_in_order(typename KeyWords<Key>::Array& w) noexcept {
-    constexpr std::size_t kTail = KeyWords<Key>::kTail;
-    const std::uint64_t source_port = w[kTail] & 0xffff;
-    const std::uint64_t destination_port = w[kTail] >> 16 & 0xffff;
-    bool reversed = false;
-    std::uint64_t exchange = 0;
+[[nodiscard]] inline bool in_wrong_order(const typename KeyWords<Key>::Array& w) noexcept {
+    const std::uint64_t source_port = w[KeyWords<Key>::kTail] & 0xffff;
+    const std::uint64_t destination_port = w[KeyWords<Key>::kTail] >> 16 & 0xffff;
     if constexpr (sizeof(typename Key::Address) == 4) {
-        const std::uint64_t a = (w[0] & 0xffffffff) << 16 | source_port;
-        const std::uint64_t b = w[0] >> 32 << 16 | destination_port;
-        reversed = a > b;
-        exchange = 0 - std::uint64_t{reversed};
-        w[0] = select(exchange, w[0], std::rotl(w[0], 32));
+        return ((w[0] & 0xffffffff) << 16 | source_port) > (w[0] >> 32 << 16 | destination_port);
     } else {
         // as one number of 144 bits: source less destination, and its borrow
         const std::uint64_t low = std::uint64_t{source_port > destination_port};
         const std::uint64_t middle =
             std::uint64_t{w[1] > w[3]} | (std::uint64_t{w[1] == w[3]} & low);
-        reversed = (std::uint64_t{w[0] > w[2]} | (std::uint64_t{w[0] == w[2]} & middle)) != 0;
-        exchange = 0 - std::uint64_t{reversed};
-        const std::uint64_t first = (w[0] ^ w[2]) & exchange;
-        const std::uint64_t second = (w[1] ^ w[3]) & exchange;
-        w[0] ^= first;
-        w[2] ^= first;
-        w[1] ^= second;
-        w[3] ^= second;
+        return (std::uint64_t{w[0] > w[2]} | (std::uint64_t{w[0] == w[2]} & middle)) != 0;
     }
-    w[kTail] = select(exchange, w[kTail], exchange_ports(w[kTail]));
+}
+
+/// Returns whether the endpoints were exchanged. Which way a packet goes is as good as random, so
+/// nothing branches.
+template <class Key>
+[[nodiscard]] inline bool put_in_order(typename KeyWords<Key>::Array& w) noexcept {
+    using Words = KeyWords<Key>;
+    const bool reversed = in_wrong_order<Key>(w);
+    const std::uint64_t exchange = 0 - std::uint64_t{reversed};
+    if constexpr (Words::kAddressWords == 1) {
+        w[0] = select(exchange, w[0], std::rotl(w[0], 32));
+    } else {
+        exchange_if(exchange, w[0], w[2]);
+        exchange_if(exchange, w[1], w[3]);
+    }
+    w[Words::kTail] = select(exchange, w[Words::kTail], exchange_ports(w[Words::kTail]));
     if constexpr (Key::kWide) {
-        std::uint64_t& macs = w[KeyWords<Key>::kExtra];
-        std::uint64_t& rest = w[KeyWords<Key>::kExtra + 1];
+        std::uint64_t& macs = w[Words::kExtra];
+        std::uint64_t& rest = w[Words::kExtra + 1];
         const std::uint64_t destination = macs >> 48 | (rest & 0xffffffff) << 16;
         const std::uint64_t difference = ((macs & kMacMask) ^ destination) & exchange;
         macs ^= difference | difference << 48;
@@ -309,7 +313,7 @@ template <class Key>
     const std::uint8_t* const addresses =
         packet.octets + headers.network_offset + Key::Addresses::kSourceInHeader;
     for (std::size_t i = 0; i < Words::kAddressWords; ++i) {
-        w[i] = flow_key_detail::load_word(addresses + 8 * i);
+        w[i] = load<std::uint64_t>(addresses + 8 * i);
     }
     w[Words::kTail] = flow_key_detail::tail_word(headers, recipe.icmp_in_port);
     if constexpr (Key::kWide) {
@@ -318,7 +322,7 @@ template <class Key>
     }
     const auto* const mask = reinterpret_cast<const std::uint8_t*>(&recipe.mask);
     for (std::size_t i = 0; i < Words::kWords; ++i) {
-        w[i] &= flow_key_detail::load_word(mask + 8 * i);
+        w[i] &= load<std::uint64_t>(mask + 8 * i);
     }
     w[Words::kTail] |= std::uint64_t{recipe.template_bits} << 32;
     const bool reversed = recipe.biflow && flow_key_detail::put_in_order<Key>(w);

@@ -12,6 +12,7 @@
 #include <cstring>
 #include <type_traits>
 
+#include "probe/packet/load.hpp"
 #include "probe/packet/packet_parser.hpp"
 #include "probe/packet/protocol_numbers.hpp"
 
@@ -29,13 +30,6 @@ static_assert(
     offsetof(PacketHeaders, fragment_flags) == 31 && offsetof(PacketHeaders, family) == 32 &&
     offsetof(PacketHeaders, protocol) == 33 && offsetof(PacketHeaders, traffic_class) == 34 &&
     offsetof(PacketHeaders, hop_limit) == 35);
-
-template <class Word>
-[[nodiscard]] Word load(const std::uint8_t* at) noexcept {
-    Word word;
-    std::memcpy(&word, at, sizeof word);
-    return word;
-}
 
 /// Both 16-bit halves turned into host order, each in its place.
 [[nodiscard]] constexpr std::uint32_t turn_halves(std::uint32_t word) noexcept {
