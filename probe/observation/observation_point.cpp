@@ -261,6 +261,9 @@ void ObservationPoint::start() {
     if (const int error = rte_eth_dev_start(port_); error != 0) {
         throw EalError(problem(name_, fmt::format("{} did not start", driver_), error));
     }
+    if (driver_ == "net_af_packet") {
+        discard_what_waits();
+    }
     started_ = true;
     baseline_ = read_statistics();
     if (options_.promiscuous) {
@@ -275,6 +278,21 @@ void ObservationPoint::start() {
     }
     spread_evenly();
     judge_symmetry();
+}
+
+// This driver's sockets receive from the moment it opens them, long before the port starts, and
+// until it binds them from every interface of the host: not one of these packets was observed here.
+void ObservationPoint::discard_what_waits() noexcept {
+    constexpr std::uint16_t kBurst = 64;
+    constexpr std::uint32_t kMost = 1U << 24; // ends also where packets arrive faster than they go
+    std::array<rte_mbuf*, kBurst> packets{};
+    for (std::uint16_t queue = 0; queue < options_.queues; ++queue) {
+        std::uint16_t received = kBurst;
+        for (std::uint32_t gone = 0; received == kBurst && gone < kMost; gone += received) {
+            received = rte_eth_rx_burst(port_, queue, packets.data(), kBurst);
+            rte_pktmbuf_free_bulk(packets.data(), received);
+        }
+    }
 }
 
 void ObservationPoint::stop() noexcept {

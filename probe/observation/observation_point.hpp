@@ -94,6 +94,7 @@ class ObservationPoint {
     void set_up_queues();
     bool set_up_queues_with(std::uint32_t data_room);
     void free_pools() noexcept;
+    void discard_what_waits() noexcept;
     void spread_evenly();
     void judge_symmetry();
     [[nodiscard]] PortStatistics read_statistics() const noexcept;

@@ -223,8 +223,24 @@ def test_kill_9_with_hugepages_leaves_none_behind(parshall, scratch):
             wait_until(lambda: pages.free() == pages.reserved, 'the pages are free again', 3)
 
 
-# Last, since what remains of their connections is still heard for a while, and DPDK's af_packet driver takes packets of all
-# interfaces between the moment it opens its socket and the moment it binds it.
+def test_what_other_interfaces_carry_while_a_port_is_made_is_not_metered(parshall, scratch):
+    # DPDK's af_packet driver takes packets of all interfaces between the moment it opens a socket and the moment it binds it.
+    pcap, truth = make_traffic(scratch, 500, 2)
+    records = scratch / 'records.json'
+    code = f'import socket\ns = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)\nwhile True: s.sendto(b"x", ("{COLLECTOR}", 9))\n'
+    other = Background(*inside('probe'), 'python3', '-c', code, log=scratch / 'other.log')
+    try:
+        probe = Probe(parshall, scratch, config(AF_PACKET.format(queues=2), [f'json:{records}'], 2, roles=TWO_WORKERS),
+                      '--lcores', lcores(3), *NO_HUGE)
+    finally:
+        other.end()
+    send(pcap, '--pps', '20000')
+    probe.wait_received(packets_in(pcap))
+    closed = probe.end()
+    ledger.check_nothing_lost(probe.text())
+    assert closed['received']['packets'] == packets_in(pcap), closed['ports']
+    compare(truth, records, '--one-record')
+
 
 def silent_server(scratch, port):
     """A TCP collector in the namespace that accepts and never reads."""
