@@ -75,9 +75,11 @@ struct ApplicationClassifier::Workspace {
         touched.reserve(set.rules.size());
         std::vector<const PatternDatabase*> databases;
         for (const TransportPatterns& transport : set.transports) {
-            for (const PatternGroup* const group : {&transport.front, &transport.rest}) {
-                if (group->database) {
-                    databases.push_back(&*group->database);
+            for (const PatternShare* const share : transport.shares()) {
+                for (const PatternGroup* const group : share->groups()) {
+                    if (group->database) {
+                        databases.push_back(&*group->database);
+                    }
                 }
             }
         }
@@ -87,6 +89,8 @@ struct ApplicationClassifier::Workspace {
     }
 
     void classify(const TransportPatterns& transport, ClassifyRequest& request) noexcept;
+    void ask(const PatternShare& share, Bytes octets) noexcept;
+    [[nodiscard]] bool may_be_refined(const LabelState& state, RuleNumber parsed) const noexcept;
     void scan(const PatternGroup& group, Bytes octets) noexcept;
     void settle(LabelState& state, std::uint8_t direction, RuleNumber parsed) noexcept;
     void add_candidates(const LabelState& state) noexcept;
@@ -211,10 +215,39 @@ void ApplicationClassifier::Workspace::finish(LabelState& state, std::uint8_t di
 void ApplicationClassifier::Workspace::scan(const PatternGroup& group, Bytes octets) noexcept {
     if (group.database) {
         scanned = &group;
+        ++tally.scans;
         if (!scratch->scan(*group.database, octets, &on_match, this)) {
             ++tally.scan_failed;
         }
     }
+}
+
+void ApplicationClassifier::Workspace::ask(const PatternShare& share, Bytes octets) noexcept {
+    using Verdict = PayloadSieve::Verdict;
+    const Verdict verdict = share.sieve.ask(octets, first_of_direction);
+    if (verdict == Verdict::maybe ||
+        (verdict == Verdict::on_port &&
+         (share.required_ports.find(scanning->source_port) != nullptr ||
+          share.required_ports.find(scanning->destination_port) != nullptr))) {
+        scan(share.anchored, octets);
+    }
+    scan(share.anywhere, octets);
+}
+
+/// Whether what the payload belongs to may be a rule that others refine: by a parser, by payloads
+/// before, or by this one's patterns.
+bool ApplicationClassifier::Workspace::may_be_refined(const LabelState& state,
+                                                      RuleNumber parsed) const noexcept {
+    const auto refined = [this](RuleNumber rule) { return set.refined[rule]; };
+    const RuleNumber* const settled = set.by_id.find(state.rule_id);
+    const auto candidate = [&](const Candidate& one) {
+        return one.rule != 0 && one.rule <= set.rules.size() &&
+               refined(static_cast<RuleNumber>(one.rule - 1));
+    };
+    return (parsed != kNoRule && refined(parsed)) ||
+           (settled != nullptr && refined(carrier(*settled))) ||
+           std::any_of(state.candidates.begin(), state.candidates.end(), candidate) ||
+           std::any_of(touched.begin(), touched.end(), refined);
 }
 
 void ApplicationClassifier::Workspace::classify(const TransportPatterns& transport,
@@ -234,15 +267,23 @@ void ApplicationClassifier::Workspace::classify(const TransportPatterns& transpo
     first_of_direction = packets_of(state, direction) == 0;
     ++tally.payloads;
     tally.octets += octets.size();
-    scan(transport.front, octets);
-    if (!request.front_alone && !settled_in_front(state)) {
-        scan(transport.rest, octets);
+    const RuleNumber parsed = set.by_parser[static_cast<std::size_t>(request.parsed)];
+    const bool rest_may_win = request.asked != PatternsAsked::front && !settled_in_front(state);
+    ask(transport.front, octets);
+    if (rest_may_win && request.asked == PatternsAsked::all) {
+        ask(transport.rest, octets);
+    }
+    if (may_be_refined(state, parsed)) {
+        scan(transport.front.refining, octets);
+        if (rest_may_win) {
+            scan(transport.rest.refining, octets);
+        }
     }
     state.packets = static_cast<std::uint8_t>(state.packets + (direction == 0 ? 0x01 : 0x10));
     state.octets_by_32[direction] =
         static_cast<std::uint8_t>(state.octets_by_32[direction] + (octets.size() + 31) / 32);
     if (!touched.empty()) {
-        settle(state, direction, set.by_parser[static_cast<std::size_t>(request.parsed)]);
+        settle(state, direction, parsed);
     }
     finish(state, direction);
 }

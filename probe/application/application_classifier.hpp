@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Matches the payloads of a burst against the rules' patterns.
 //
-// Each packet is scanned by itself (a pattern does not reach over a packet's end), up to
-// payload_packets_max packets and payload_octets_max octets of each direction. Which packet of a
-// flow settles it depends on that flow's packets alone, not on how they came in bursts.
+// A payload's first octets tell as a rule that no anchored pattern matches (PayloadSieve); then it
+// is not scanned for them. Each packet is scanned by itself (a pattern does not reach over a
+// packet's end), up to payload_packets_max packets and payload_octets_max octets of each direction.
+// Which packet of a flow settles it depends on that flow's packets alone, not on how they came in
+// bursts.
 //
 // A pattern of the client's side counts in one direction, of the server's side in the other. Who
 // the client is the rule's own patterns say, so that a flow whose first packet was missed, or was
@@ -20,11 +22,10 @@
 
 #include "probe/application/application_label.hpp"
 #include "probe/application/application_protocol.hpp"
+#include "probe/application/application_rules.hpp"
 #include "probe/packet/packet_batch.hpp"
 
 namespace probe {
-
-class ApplicationRules;
 
 enum class ClassifyVerdict : std::uint8_t {
     more_wanted, ///< later payloads of the flow may say more
@@ -41,14 +42,15 @@ struct ClassifyRequest {
     std::uint16_t destination_port = 0; ///< for rules whose patterns are weak without a port
     /// What a parser read up to this payload: its rule may be refined, and wins over those behind.
     ApplicationProtocol parsed = ApplicationProtocol::unknown;
-    bool front_alone = false;  ///< PatternsAsked::front
-    ClassifyVerdict verdict{}; ///< the answer
+    PatternsAsked asked = PatternsAsked::all; ///< none: as `front`
+    ClassifyVerdict verdict{};                ///< the answer
 };
 
 /// One writer, the worker.
 struct ClassifyTally {
-    std::uint64_t payloads = 0;        ///< scanned
-    std::uint64_t octets = 0;          ///< scanned
+    std::uint64_t payloads = 0;        ///< looked at
+    std::uint64_t octets = 0;          ///< of these
+    std::uint64_t scans = 0;           ///< by Hyperscan, of one group of patterns
     std::uint64_t settled = 0;         ///< flows that patterns gave a rule
     std::uint64_t given_up = 0;        ///< flows that reached the limits without one
     std::uint64_t without_support = 0; ///< payloads not scanned: no Hyperscan here

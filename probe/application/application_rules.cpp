@@ -168,10 +168,29 @@ void list_entries(RuleSet& set) {
     }
 }
 
-/// Patterns of the transport's rules from `begin` to before `end`, in rule order.
-std::vector<const RulePattern*> collect(const RuleSet& set, std::size_t transport,
-                                        std::size_t begin, std::size_t end, PatternGroup& into) {
-    std::vector<const RulePattern*> patterns;
+using Patterns = std::vector<const RulePattern*>;
+
+/// Tells the sieve what begins with the pattern.
+void sieve_pattern(const ApplicationRule& rule, const RulePattern& pattern, PatternShare& share,
+                   std::vector<PayloadSieve::Entry>& entries) {
+    for (const PatternHead& head : pattern_heads(pattern.expression)) {
+        entries.push_back({head, pattern.anchor == PatternAnchor::start, rule.port_required});
+    }
+    for (const std::uint16_t port : rule.ports) {
+        if (rule.port_required) {
+            share.required_ports.add(port, true);
+        }
+    }
+}
+
+/// Patterns of the transport's rules from `begin` to before `end`, in rule order, as
+/// PatternShare::groups() lists them.
+std::array<Patterns, 3> collect(const RuleSet& set, std::size_t transport, std::size_t begin,
+                                std::size_t end, PatternShare& into) {
+    Patterns anchored;
+    Patterns anywhere;
+    Patterns refining;
+    std::vector<PayloadSieve::Entry> entries;
     for (std::size_t i = begin; i < end; ++i) {
         const ApplicationRule& rule = set.rules[i];
         if (!(transport == 0 ? rule.tcp : rule.udp)) {
@@ -179,17 +198,29 @@ std::vector<const RulePattern*> collect(const RuleSet& set, std::size_t transpor
         }
         for (std::size_t p = 0; p < rule.patterns.size(); ++p) {
             const RulePattern& pattern = rule.patterns[p];
-            patterns.push_back(&pattern);
-            into.places.push_back({static_cast<RuleNumber>(i), static_cast<std::uint8_t>(1U << p),
-                                   pattern.side, pattern.anchor});
+            const PatternGroup::Place place{static_cast<RuleNumber>(i),
+                                            static_cast<std::uint8_t>(1U << p), pattern.side,
+                                            pattern.anchor};
+            if (!rule.refines.empty()) {
+                refining.push_back(&pattern);
+                into.refining.places.push_back(place);
+            } else if (pattern.anchor == PatternAnchor::anywhere) {
+                anywhere.push_back(&pattern);
+                into.anywhere.places.push_back(place);
+            } else {
+                anchored.push_back(&pattern);
+                into.anchored.places.push_back(place);
+                sieve_pattern(rule, pattern, into, entries);
+            }
         }
     }
-    return patterns;
+    into.sieve = PayloadSieve(std::move(entries));
+    return {anchored, anywhere, refining};
 }
 
 /// Throws ConfigError at the pattern that is to blame, if one is.
 PatternDatabase compile(const std::vector<PatternExpression>& expressions,
-                        const std::vector<const RulePattern*>& patterns) {
+                        const Patterns& patterns) {
     try {
         return PatternDatabase::compile(expressions);
     } catch (const PatternError& error) {
@@ -202,8 +233,8 @@ PatternDatabase compile(const std::vector<PatternExpression>& expressions,
 }
 
 /// From the cache, else compiled and kept there.
-void compile_group(PatternGroup& group, const std::vector<const RulePattern*>& patterns,
-                   const ApplicationOptions& options, CompileReport& report) {
+void compile_group(PatternGroup& group, const Patterns& patterns, const ApplicationOptions& options,
+                   CompileReport& report) {
     if (patterns.empty()) {
         return;
     }
@@ -227,23 +258,31 @@ void compile_group(PatternGroup& group, const std::vector<const RulePattern*>& p
 
 void compile_transport(RuleSet& set, std::size_t number, const ApplicationOptions& options) {
     TransportPatterns& transport = set.transports[number];
-    const auto front = collect(set, number, 0, set.rest_begin, transport.front);
-    const auto rest = collect(set, number, set.rest_begin, set.rules.size(), transport.rest);
+    const std::array patterns = {
+        collect(set, number, 0, set.rest_begin, transport.front),
+        collect(set, number, set.rest_begin, set.rules.size(), transport.rest)};
     if (set.patterns != PatternsVerdict::matched) {
         return;
     }
-    compile_group(transport.front, front, options, set.report);
-    compile_group(transport.rest, rest, options, set.report);
+    const std::array shares = {&transport.front, &transport.rest};
     std::size_t octets = 0;
-    for (const PatternGroup* const group : {&transport.front, &transport.rest}) {
-        octets += group->database ? group->database->octets() : 0;
+    for (std::size_t s = 0; s < shares.size(); ++s) {
+        const std::array groups = {&shares[s]->anchored, &shares[s]->anywhere,
+                                   &shares[s]->refining};
+        for (std::size_t g = 0; g < groups.size(); ++g) {
+            compile_group(*groups[g], patterns[s][g], options, set.report);
+            octets += groups[g]->database ? groups[g]->database->octets() : 0;
+        }
     }
     if (octets > options.limits.database_octets_max) {
-        const RulePattern& last = rest.empty() ? *front.back() : *rest.back();
-        throw last.node.error(std::string("with this rule the patterns for ") +
-                              kTransportNames[number] + " take " + std::to_string(octets) +
-                              " octets; the limit is " +
-                              std::to_string(options.limits.database_octets_max));
+        const auto of_transport = [number](const ApplicationRule& rule) {
+            return !rule.patterns.empty() && (number == 0 ? rule.tcp : rule.udp);
+        };
+        const auto last = std::find_if(set.rules.rbegin(), set.rules.rend(), of_transport);
+        throw last->patterns.back().node.error(std::string("with this rule the patterns for ") +
+                                               kTransportNames[number] + " take " +
+                                               std::to_string(octets) + " octets; the limit is " +
+                                               std::to_string(options.limits.database_octets_max));
     }
     set.report.database_octets += octets;
 }
@@ -350,12 +389,15 @@ PatternsAsked ApplicationRules::asked(std::uint8_t protocol, ApplicationProtocol
     const auto is_asked = [parser_done](AskedUntil until) {
         return until == AskedUntil::limits || (until == AskedUntil::done && !parser_done);
     };
-    if (is_asked(beside.rest)) {
+    if (beside.rest == AskedUntil::limits) {
         return PatternsAsked::all;
     }
     const TransportPatterns& transport = set_->transports[protocol == kProtocolTcp ? 0 : 1];
-    return is_asked(beside.front) && !transport.front.places.empty() ? PatternsAsked::front
-                                                                     : PatternsAsked::none;
+    if (is_asked(beside.rest) && !transport.rest.refining.places.empty()) {
+        return PatternsAsked::refining;
+    }
+    return is_asked(beside.front) && transport.front.has_patterns() ? PatternsAsked::front
+                                                                    : PatternsAsked::none;
 }
 PatternsVerdict ApplicationRules::patterns() const noexcept {
     return set_->patterns;

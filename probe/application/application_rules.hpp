@@ -54,7 +54,8 @@ enum class PatternsVerdict : std::uint8_t {
 /// Which rules' patterns a payload is shown to.
 enum class PatternsAsked : std::uint8_t {
     none,
-    front, ///< those of files before the one whose parsers suffice: an operator's own
+    front,    ///< those of files before the one whose parsers suffice: an operator's own
+    refining, ///< those of `front`, and of the rest those of rules that refine another
     all,
 };
 
@@ -87,9 +88,9 @@ class ApplicationRules {
     [[nodiscard]] ApplicationLabel resolve(const LabelEvidence& evidence) const noexcept;
 
     /// For a flow of this IP protocol, of which `parsed` has read a message. Where the parser's
-    /// rule says that it suffices, patterns of its file are asked no more, or, if one refines it,
-    /// until the parser knows all it wants (`parser_done`). Those of files before it are asked
-    /// until then, or, if one refines it, up to the limits.
+    /// rule says that it suffices, patterns of its file are asked no more, but for those of rules
+    /// that refine it, until the parser knows all it wants (`parser_done`). Those of files before
+    /// it are asked until then, or, if one refines it, up to the limits.
     [[nodiscard]] PatternsAsked asked(std::uint8_t protocol, ApplicationProtocol parsed,
                                       bool parser_done) const noexcept;
 

@@ -3,6 +3,7 @@
 // of this folder that read, compile and apply rules.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <optional>
@@ -14,6 +15,7 @@
 #include "probe/application/host_table.hpp"
 #include "probe/application/number_table.hpp"
 #include "probe/application/pattern_database.hpp"
+#include "probe/application/payload_sieve.hpp"
 
 namespace probe {
 
@@ -76,15 +78,44 @@ struct PatternGroup {
     std::optional<PatternDatabase> database;
 };
 
+/// Patterns of some rules, by what decides whether a payload is scanned for them.
+struct PatternShare {
+    PatternGroup anchored; ///< where the sieve does not say no
+    PayloadSieve sieve;    ///< of `anchored`
+    /// Of `anchored`: patterns tied to ports count on these.
+    NumberTable<bool> required_ports;
+    PatternGroup anywhere; ///< always
+    PatternGroup refining; ///< of rules that refine one: where that one may be the flow's
+
+    [[nodiscard]] std::array<const PatternGroup*, 3> groups() const noexcept {
+        return {&anchored, &anywhere, &refining};
+    }
+    [[nodiscard]] bool has_database() const noexcept {
+        const auto all = groups();
+        return std::any_of(all.begin(), all.end(),
+                           [](const PatternGroup* group) { return group->database.has_value(); });
+    }
+    [[nodiscard]] bool has_patterns() const noexcept {
+        const auto all = groups();
+        return std::any_of(all.begin(), all.end(),
+                           [](const PatternGroup* group) { return !group->places.empty(); });
+    }
+};
+
 /// Of one transport. Rules of `front` win over all of `rest`, so that a flow which `rest` can say
 /// nothing more about is shown to the patterns of `front` alone.
 struct TransportPatterns {
-    PatternGroup front;
-    PatternGroup rest;
+    PatternShare front;
+    PatternShare rest;
 
-    [[nodiscard]] bool has_database() const noexcept { return front.database || rest.database; }
+    [[nodiscard]] std::array<const PatternShare*, 2> shares() const noexcept {
+        return {&front, &rest};
+    }
+    [[nodiscard]] bool has_database() const noexcept {
+        return front.has_database() || rest.has_database();
+    }
     [[nodiscard]] bool has_patterns() const noexcept {
-        return !front.places.empty() || !rest.places.empty();
+        return front.has_patterns() || rest.has_patterns();
     }
 };
 

@@ -194,7 +194,7 @@ void ApplicationMeter::classify() noexcept {
                                   .source_port = packet.source_port,
                                   .destination_port = packet.destination_port,
                                   .parsed = waiting_[i].parsed,
-                                  .front_alone = waiting_[i].asked == PatternsAsked::front};
+                                  .asked = waiting_[i].asked};
         }
     }
     classifier_->classify_burst({requests_.data(), count});

@@ -130,7 +130,7 @@ std::vector<InspectedFlow> inspect_capture(const std::string& path, ApplicationI
                 ClassifyRequest request{packet.payload,       &flow.state,
                                         packet.protocol,      packet.direction,
                                         packet.source_port,   packet.destination_port,
-                                        flow.found->protocol, asked == PatternsAsked::front};
+                                        flow.found->protocol, asked};
                 classifier->classify_burst({&request, 1});
             }
         }

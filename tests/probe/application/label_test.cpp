@@ -274,7 +274,7 @@ TEST_CASE("A parser suffices unless patterns could say more",
         return ApplicationRules::load(options, without)->asked(protocol, parsed, done);
     };
     CHECK(asked(kTcp, P::tls, false) == PatternsAsked::none);
-    CHECK(asked(kTcp, P::http1, false) == PatternsAsked::all); // something refines it
+    CHECK(asked(kTcp, P::http1, false) == PatternsAsked::refining); // something refines it
     CHECK(asked(kTcp, P::http1, true) == PatternsAsked::none);
     CHECK(asked(kTcp, P::ssh, true) == PatternsAsked::all);
     CHECK(asked(kTcp, P::unknown, true) == PatternsAsked::all);
@@ -292,7 +292,7 @@ TEST_CASE("A parser suffices unless patterns could say more",
     CHECK(asked(kTcp, P::tls, false) == PatternsAsked::front);
     CHECK(asked(kTcp, P::tls, true) == PatternsAsked::none);
     CHECK(asked(kUdp, P::tls, false) == PatternsAsked::none); // no such pattern
-    CHECK(asked(kTcp, P::http1, false) == PatternsAsked::all);
+    CHECK(asked(kTcp, P::http1, false) == PatternsAsked::refining);
     CHECK(asked(kTcp, P::http1, true) == PatternsAsked::none);
     options.rule_files = {folder.file("own.yaml", R"(applications:
   - {name: own, id: 100000, category: t, protocol: tcp, refines: tls, patterns: [own]}
@@ -364,16 +364,16 @@ TEST_CASE("Of a payload for the front alone nothing is told to the rest", "[appl
 )")};
     ApplicationClassifier classifier(ApplicationRules::load(options));
     LabelState state{};
-    const auto rule_after = [&](std::string_view payload, bool front_alone) {
+    const auto rule_after = [&](std::string_view payload, PatternsAsked asked) {
         ClassifyRequest request{bytes(payload), &state, kTcp, 0};
-        request.front_alone = front_alone;
+        request.asked = asked;
         classifier.classify_burst({&request, 1});
         return std::uint32_t{state.rule_id};
     };
-    CHECK(rule_after("HELLO", true) == 0);
-    CHECK(rule_after("OWN", true) == 1);
+    CHECK(rule_after("HELLO", PatternsAsked::front) == 0);
+    CHECK(rule_after("OWN", PatternsAsked::front) == 1);
     state = {};
-    CHECK(rule_after("HELLO", false) == 2);
+    CHECK(rule_after("HELLO", PatternsAsked::all) == 2);
 }
 
 std::string written(const ApplicationId& id, std::size_t octets) {
@@ -498,14 +498,15 @@ TEST_CASE("A folder that cannot keep patterns is named once", "[application][lab
     const Folder folder;
     ApplicationOptions options;
     options.cache = folder.file("not-a-folder", "") + "/cache";
+    // The database of anchored patterns and that of others, of either transport.
     const std::string both =
         "  - {name: a, id: 1, category: t, protocol: [tcp, udp],\n"
         "     patterns: [a, {match: b, at: anywhere}]}\n";
-    CHECK(rules_of(both, options)->report().compiled == 2);
+    CHECK(rules_of(both, options)->report().compiled == 4);
     CHECK(rules_of(both, options)->report().remarks.size() == 1);
     options.cache = folder.path() + "/some/where/cache"; // made with what leads to it
     CHECK(rules_of(both, options)->report().remarks.empty());
-    CHECK(rules_of(both, options)->report().from_cache == 2);
+    CHECK(rules_of(both, options)->report().from_cache == 4);
 }
 
 TEST_CASE("Compiled rules are kept, and damaged ones compiled again", "[application][labels]") {

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// What a match of an anchored pattern begins with, read off the pattern's text.
+//
+// For PayloadSieve, which spares payloads a scan: what is said here errs on the side of too much. A
+// construct that this reader does not know is "any octets". Used while rules are loaded.
+#pragma once
+
+#include <array>
+#include <bitset>
+#include <cstddef>
+#include <vector>
+
+#include "probe/application/pattern_database.hpp"
+
+namespace probe {
+
+/// Octets of a payload that are told apart.
+inline constexpr std::size_t kHeadOctets = 16;
+
+using OctetSet = std::bitset<256>;
+
+struct PatternHead {
+    std::array<OctetSet, kHeadOctets> sets; ///< by position: what may stand there
+    std::size_t octets_min = 0;             ///< no match is shorter; at most kHeadOctets
+};
+
+/// Each match begins with octets of one of these.
+[[nodiscard]] std::vector<PatternHead> pattern_heads(const PatternExpression& expression);
+
+} // namespace probe

@@ -1,0 +1,258 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// A payload that the sieve refuses matches no pattern: held against Hyperscan itself, for the
+// shipped patterns and for made ones.
+#include "probe/application/payload_sieve.hpp"
+
+#include <algorithm>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "probe/application/rule_set.hpp"
+#include "tests/support/catch.hpp"
+
+namespace probe::test {
+namespace {
+
+using Random = std::mt19937;
+using Verdict = PayloadSieve::Verdict;
+
+Bytes bytes(std::string_view text) {
+    return {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()};
+}
+
+unsigned below(Random& random, unsigned bound) {
+    return static_cast<unsigned>(random() % bound);
+}
+
+PayloadSieve sieve_of(const std::vector<PatternHead>& heads, bool first_only = false,
+                      bool port_required = false) {
+    std::vector<PayloadSieve::Entry> entries;
+    for (const PatternHead& head : heads) {
+        entries.push_back({head, first_only, port_required});
+    }
+    return PayloadSieve(std::move(entries));
+}
+
+bool admits(const std::string& pattern, std::string_view payload, bool ignore_case = false) {
+    return sieve_of(pattern_heads({pattern, ignore_case})).ask(bytes(payload), true) != Verdict::no;
+}
+
+/// The shipped patterns that begin a payload.
+std::vector<PatternExpression> shipped_expressions() {
+    ApplicationOptions options;
+    std::vector<ApplicationRule> rules;
+    read_rule_file(PARSHALL_SOURCE_ROOT "/templates/applications.yaml", options, false, rules);
+    std::vector<PatternExpression> expressions;
+    for (const ApplicationRule& rule : rules) {
+        for (const RulePattern& pattern : rule.patterns) {
+            if (pattern.anchor != PatternAnchor::anywhere) {
+                expressions.push_back(pattern.expression);
+            }
+        }
+    }
+    return expressions;
+}
+
+bool matches(const PatternDatabase& database, PatternScratch& scratch, std::string_view payload) {
+    bool found = false;
+    const auto note = [](void* context, std::uint32_t) noexcept {
+        *static_cast<bool*>(context) = true;
+    };
+    REQUIRE(scratch.scan(database, bytes(payload), note, &found));
+    return found;
+}
+
+/// Octets as a head wants them, most of them; then any.
+std::string payload_for(const PatternHead& head, Random& random) {
+    std::string payload;
+    for (const OctetSet& set : head.sets) {
+        unsigned octet = below(random, 256);
+        for (unsigned tries = 0; tries < 256 && !set.test(octet); ++tries) {
+            octet = (octet + 1) % 256;
+        }
+        payload += static_cast<char>(octet);
+    }
+    if (below(random, 3) == 0) {
+        payload[below(random, kHeadOctets)] = static_cast<char>(below(random, 256));
+    }
+    for (unsigned more = below(random, 24); more > 0; --more) {
+        constexpr std::string_view kLikely{"\0\0\0\1 A\r\n", 8};
+        payload += kLikely[below(random, kLikely.size())];
+    }
+    payload.resize(below(random, 8) == 0 ? below(random, kHeadOctets + 1) : payload.size());
+    return payload;
+}
+
+/// A pattern over few letters, so that random payloads match it now and then.
+std::string made_pattern(Random& random, unsigned depth) {
+    std::string pattern;
+    for (unsigned items = 1 + below(random, 4); items > 0; --items) {
+        switch (below(random, depth == 0 ? 5 : 7)) {
+            case 0:
+                pattern += ".";
+                break;
+            case 1:
+                pattern += "[ab]";
+                break;
+            case 2:
+                pattern += "[^a]";
+                break;
+            case 3:
+                pattern += R"(\x62)";
+                break;
+            case 4:
+                pattern += static_cast<char>('a' + below(random, 3));
+                break;
+            default:
+                pattern += "(?:" + made_pattern(random, depth - 1) + "|" +
+                           made_pattern(random, depth - 1) + ")";
+        }
+        constexpr std::array kTimes = {"", "", "", "", "?", "*", "+", "{2}", "{0,2}", "{1,}"};
+        pattern += kTimes[below(random, kTimes.size())];
+    }
+    return pattern;
+}
+
+} // namespace
+
+TEST_CASE("What a pattern begins with is read off its text",
+          "[application][labels][without-hyperscan]") {
+    CHECK(admits("^(?:GET|PUT) ", "GET /"));
+    CHECK_FALSE(admits("^(?:GET|PUT) ", "PUT")); // too short
+    CHECK_FALSE(admits("^(?:GET|PUT) ", "GOT /"));
+    CHECK_FALSE(admits("^(?:GET|PUT) ", "get /"));
+    CHECK(admits("^(?:GET|PUT) ", "get /", true));
+    CHECK(admits(R"(^(?:\x00{2}.[\x10-\x1f\xff]))", std::string_view("\0\0A\x1f", 4)));
+    CHECK_FALSE(admits(R"(^(?:\x00{2}.[\x10-\x1f\xff]))", std::string_view("\0\0A\x20", 4)));
+    CHECK(admits("a{2,3}b", "aaab"));
+    CHECK(admits("a{2,3}b", "aab"));
+    CHECK_FALSE(admits("a{2,3}b", "ab"));
+    CHECK_FALSE(admits("a{2,3}b", "aaaab"));
+    CHECK(admits("x*y+?z", "xxyyz"));
+    CHECK(admits("x*y+?z", "yz"));
+    CHECK_FALSE(admits("x*y+?z", "xz"));
+    CHECK_FALSE(admits("[^a-c]x", "bx"));
+    CHECK(admits("[]x-]y", "]y"));
+    CHECK(admits("[]x-]y", "-y"));
+    CHECK(admits(R"([\d_]\s\w\W)", "7 a-"));
+    CHECK_FALSE(admits(R"([\d_]\s\w\W)", "7 ab"));
+    CHECK(admits("a{b}", "a{b}"));
+    CHECK_FALSE(admits("a{b}", "ab"));
+    CHECK_FALSE(admits("ab$", "ac"));
+    // Only a payload's first octets are read.
+    CHECK(admits("1234567890abcdefX", "1234567890abcdefY"));
+    CHECK_FALSE(admits("1234567890abcdefX", "1234567890abcdeeX"));
+    // What is not known is anything.
+    for (const char* unknown :
+         {"(?i)abc", "(?=a)b", R"(\bx)", R"(\x{41})", "[[:alpha:]]x", "a)", "[a"}) {
+        INFO(unknown);
+        CHECK(admits(unknown, "?"));
+    }
+}
+
+TEST_CASE("A pattern with many beginnings is told by fewer octets",
+          "[application][labels][without-hyperscan]") {
+    std::string many = "(?:0";
+    for (char first = 'A'; first <= 'Z'; ++first) {
+        for (char second = 'a'; second <= 'z'; second += 2) {
+            many += std::string("|") + first + second + "xyz";
+        }
+    }
+    CHECK(pattern_heads({many + ")"}).size() <= 64);
+    CHECK(admits(many + ")", "Qcxyz"));
+    CHECK_FALSE(admits(many + ")", "qcxyz"));
+}
+
+TEST_CASE("The sieve knows which patterns count", "[application][labels][without-hyperscan]") {
+    CHECK(PayloadSieve().ask(bytes("anything"), true) == Verdict::no);
+    CHECK(PayloadSieve().ask({}, true) == Verdict::no);
+    const auto heads = pattern_heads({"AB"});
+    CHECK(sieve_of(heads, true).ask(bytes("ABC"), true) == Verdict::maybe);
+    CHECK(sieve_of(heads, true).ask(bytes("ABC"), false) == Verdict::no);
+    CHECK(sieve_of(heads, false).ask(bytes("ABC"), false) == Verdict::maybe);
+    CHECK(sieve_of(heads, true, true).ask(bytes("ABC"), true) == Verdict::on_port);
+    CHECK(sieve_of(heads, true, true).ask(bytes("ACC"), true) == Verdict::no);
+    CHECK(PayloadSieve({{heads[0], true, true}, {heads[0], false, false}}).ask(bytes("AB"), true) ==
+          Verdict::maybe);
+}
+
+TEST_CASE("The sieve spares most payloads that are none of the shipped patterns'",
+          "[application][labels][without-hyperscan]") {
+    std::vector<PatternHead> heads;
+    for (const PatternExpression& expression : shipped_expressions()) {
+        for (const PatternHead& head : pattern_heads(expression)) {
+            heads.push_back(head);
+        }
+    }
+    const PayloadSieve sieve = sieve_of(heads);
+    Random random(7); // NOLINT(cert-msc51-cpp): the same payloads each time
+    unsigned let_through = 0;
+    constexpr unsigned kPayloads = 10'000;
+    for (unsigned i = 0; i < kPayloads; ++i) {
+        std::string payload;
+        while (payload.size() < kHeadOctets) {
+            payload += static_cast<char>(below(random, 256));
+        }
+        let_through += sieve.ask(bytes(payload), true) != Verdict::no ? 1 : 0;
+    }
+    INFO(let_through);
+    CHECK(let_through < kPayloads / 5);
+}
+
+TEST_CASE("No payload that a shipped pattern matches is refused", "[application][labels]") {
+    Random random(20'261'127); // NOLINT(cert-msc51-cpp)
+    unsigned matched = 0;
+    std::vector<PatternHead> all_heads;
+    std::vector<PatternExpression> expressions = shipped_expressions();
+    for (const PatternExpression& expression : expressions) {
+        const std::vector<PatternHead> heads = pattern_heads(expression);
+        all_heads.insert(all_heads.end(), heads.begin(), heads.end());
+    }
+    const PayloadSieve sieve = sieve_of(all_heads);
+    const PatternDatabase database = PatternDatabase::compile(expressions);
+    const PatternDatabase* const asked = &database;
+    PatternScratch scratch({&asked, 1});
+    for (const PatternHead& head : all_heads) {
+        for (int i = 0; i < 100; ++i) {
+            const std::string payload = payload_for(head, random);
+            if (!payload.empty() && matches(database, scratch, payload)) {
+                ++matched;
+                INFO(payload);
+                REQUIRE(sieve.ask(bytes(payload), true) == Verdict::maybe);
+            }
+        }
+    }
+    CHECK(matched > 1'000);
+}
+
+TEST_CASE("No payload that a made pattern matches is refused", "[application][labels]") {
+    Random random(1); // NOLINT(cert-msc51-cpp)
+    unsigned matched = 0;
+    unsigned refused = 0;
+    for (int i = 0; i < 200; ++i) {
+        const PatternExpression expression{
+            "^(?:" + made_pattern(random, 2) + (below(random, 8) == 0 ? "$)" : ")"),
+            below(random, 4) == 0};
+        const PatternDatabase database = PatternDatabase::compile({&expression, 1});
+        const PatternDatabase* const asked = &database;
+        PatternScratch scratch({&asked, 1});
+        const PayloadSieve sieve = sieve_of(pattern_heads(expression));
+        for (int payloads = 0; payloads < 60; ++payloads) {
+            std::string payload;
+            for (unsigned octets = 1 + below(random, 10); octets > 0; --octets) {
+                payload += "abcAB"[below(random, 5)];
+            }
+            const bool let_through = sieve.ask(bytes(payload), true) != Verdict::no;
+            const bool found = matches(database, scratch, payload);
+            matched += found ? 1 : 0;
+            refused += let_through ? 0 : 1;
+            INFO(expression.text << " " << payload);
+            REQUIRE((let_through || !found));
+        }
+    }
+    CHECK(matched > 1'000);
+    CHECK(refused > 1'000);
+}
+
+} // namespace probe::test
