@@ -81,8 +81,10 @@ PathRungs::~PathRungs() = default;
 
 /// As Worker::parse, without the ledger.
 void PathRungs::parse() noexcept {
+    const bool ipv6_before = lane_packets_[1] != 0;
     lane_packets_ = {};
     for (std::uint32_t i = 0; i < batch_.size; ++i) {
+        probe::prefetch_ahead(batch_, i, ipv6_before);
         if (probe::parse_packet(batch_.packets[i], headers_[i]) != probe::ParseVerdict::metered) {
             continue;
         }

@@ -208,7 +208,9 @@ void Worker::parse(const PacketBatch& batch) noexcept {
     std::uint32_t ipv4 = 0;
     std::uint32_t ipv6 = 0;
     const std::uint32_t packets = batch.size;
+    const bool ipv6_before = lane_packets_[1] != 0;
     for (std::uint32_t i = 0; i < packets; ++i) {
+        prefetch_ahead(batch, i, ipv6_before);
         const PacketView& packet = batch.packets[i];
         PacketHeaders& headers = headers_[i];
         octets += packet.frame_octets;

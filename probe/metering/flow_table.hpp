@@ -11,6 +11,7 @@
 // is fixed at construction. The hash key is never printed.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <string>
@@ -68,11 +69,12 @@ class FlowTable {
     /// Returns how many have none.
     std::uint32_t lookup_burst(const std::uint64_t* hashes, std::uint32_t count,
                                std::int32_t* slots) noexcept {
-        for (std::uint32_t i = 0; i < count; ++i) {
+        for (std::uint32_t i = 0; i < std::min(count, kPrefetchAhead); ++i) {
             front_.prefetch(hashes[i]);
         }
         std::uint32_t missing = 0;
         for (std::uint32_t i = 0; i < count; ++i) {
+            front_.prefetch(hashes[std::min(i + kPrefetchAhead, count - 1)]);
             slots[i] = front_.candidate(hashes[i]);
             if (slots[i] != FlowIndex::kNoSlot) {
                 prefetch(slots[i]);

@@ -4,6 +4,7 @@
 #include <rte_ethdev.h>
 #include <rte_mbuf.h>
 
+#include <algorithm>
 #include <span>
 
 namespace probe {
@@ -44,7 +45,8 @@ std::uint32_t ReceiveQueue::poll(PacketBatch& batch, TimeNs now) noexcept {
         return 0;
     }
     const std::span<rte_mbuf* const> received(mbufs_.data(), held_);
-    for (const rte_mbuf* mbuf : received) {
+    // The first ones; who parses them sends for the others on its way.
+    for (const rte_mbuf* mbuf : received.first(std::min<std::size_t>(held_, kPrefetchAhead))) {
         rte_prefetch0(rte_pktmbuf_mtod(mbuf, const void*));
     }
     std::uint64_t octets = 0;
