@@ -215,7 +215,6 @@ void ApplicationClassifier::Workspace::finish(LabelState& state, std::uint8_t di
 void ApplicationClassifier::Workspace::scan(const PatternGroup& group, Bytes octets) noexcept {
     if (group.database) {
         scanned = &group;
-        ++tally.scans;
         if (!scratch->scan(*group.database, octets, &on_match, this)) {
             ++tally.scan_failed;
         }
@@ -238,14 +237,13 @@ void ApplicationClassifier::Workspace::ask(const PatternShare& share, Bytes octe
 /// before, or by this one's patterns.
 bool ApplicationClassifier::Workspace::may_be_refined(const LabelState& state,
                                                       RuleNumber parsed) const noexcept {
-    const auto refined = [this](RuleNumber rule) { return set.refined[rule]; };
+    const auto refined = [this](RuleNumber rule) { return set.refined[carrier(rule)]; };
     const RuleNumber* const settled = set.by_id.find(state.rule_id);
     const auto candidate = [&](const Candidate& one) {
         return one.rule != 0 && one.rule <= set.rules.size() &&
                refined(static_cast<RuleNumber>(one.rule - 1));
     };
-    return (parsed != kNoRule && refined(parsed)) ||
-           (settled != nullptr && refined(carrier(*settled))) ||
+    return (parsed != kNoRule && refined(parsed)) || (settled != nullptr && refined(*settled)) ||
            std::any_of(state.candidates.begin(), state.candidates.end(), candidate) ||
            std::any_of(touched.begin(), touched.end(), refined);
 }

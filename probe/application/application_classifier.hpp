@@ -50,7 +50,6 @@ struct ClassifyRequest {
 struct ClassifyTally {
     std::uint64_t payloads = 0;        ///< looked at
     std::uint64_t octets = 0;          ///< of these
-    std::uint64_t scans = 0;           ///< by Hyperscan, of one group of patterns
     std::uint64_t settled = 0;         ///< flows that patterns gave a rule
     std::uint64_t given_up = 0;        ///< flows that reached the limits without one
     std::uint64_t without_support = 0; ///< payloads not scanned: no Hyperscan here

@@ -240,7 +240,7 @@ class FlowLaneOf final : public FlowLane {
             const LaneTemplate& lane_template = templates[numbers_[i]];
             const std::int32_t slot = slots_[i];
             // Again: of a burst's records, asked for all at once, some were not sent for.
-            table_.prefetch(std::max(slots_[std::min(i + kPrefetchAhead, keyed - 1)], 0));
+            table_.prefetch(std::max(slots_[ahead_of(i, keyed)], 0));
             // The front index guesses by tag, and an eviction in this burst may have given a slot
             // away: only the key in the record decides.
             if (slot == FlowIndex::kNoSlot || !(table_.record(slot).key == keys_[i])) [[unlikely]] {

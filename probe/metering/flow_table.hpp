@@ -74,7 +74,7 @@ class FlowTable {
         }
         std::uint32_t missing = 0;
         for (std::uint32_t i = 0; i < count; ++i) {
-            front_.prefetch(hashes[std::min(i + kPrefetchAhead, count - 1)]);
+            front_.prefetch(hashes[ahead_of(i, count)]);
             slots[i] = front_.candidate(hashes[i]);
             if (slots[i] != FlowIndex::kNoSlot) {
                 prefetch(slots[i]);

@@ -52,6 +52,10 @@ inline constexpr std::uint32_t kBurstPackets = 64;
 /// Of what a burst reads in turn, so many are sent for ahead. A processor has room for some dozens
 /// of cache lines on their way; a Zen 4 drops what is asked for beyond, where others wait.
 inline constexpr std::uint32_t kPrefetchAhead = 16;
+/// Which of `count` is sent for when the `at`-th is read: the last one where there are no more.
+[[nodiscard]] constexpr std::uint32_t ahead_of(std::uint32_t at, std::uint32_t count) noexcept {
+    return at + kPrefetchAhead < count ? at + kPrefetchAhead : count - 1;
+}
 
 struct PacketBatch {
     std::uint32_t size = 0;
@@ -61,9 +65,7 @@ struct PacketBatch {
 /// Sends for the frame that comes kPrefetchAhead behind the `at`-th of a batch: the line with its
 /// headers, and the next one where IPv6 is to be expected, whose transport header reaches into it.
 inline void prefetch_ahead(const PacketBatch& batch, std::uint32_t at, bool ipv6) noexcept {
-    const std::uint32_t last = batch.size - 1;
-    const std::uint8_t* const octets =
-        batch.packets[at + kPrefetchAhead < last ? at + kPrefetchAhead : last].octets;
+    const std::uint8_t* const octets = batch.packets[ahead_of(at, batch.size)].octets;
     __builtin_prefetch(octets);
     __builtin_prefetch(octets + (ipv6 ? kCacheLineBytes : 0));
 }
