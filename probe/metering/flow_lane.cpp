@@ -61,6 +61,7 @@ class FlowLaneOf final : public FlowLane {
         refused_ = {};
         refused_ip_octets_ = 0;
         victims_chosen_ = 0;
+        missing_ = 0;
         now_ = burst.batch.packets[burst.positions.front()].time_ns;
         const std::uint32_t keyed = choose_templates(burst);
         if (keyed != 0) {
@@ -393,30 +394,42 @@ class FlowLaneOf final : public FlowLane {
                    : MeterVerdict::dropped_index_full;
     }
 
-    /// Where the burst's new flows will find the table full: which flows leave for them. Their
-    /// records are sent for, all together.
+    /// Where the burst's new flows will find the table full: which flows leave for them. The first
+    /// of their records are sent for; victim_of() goes on with that.
     void choose_victims(std::uint32_t new_flows, std::uint32_t keyed) noexcept {
         if (new_flows <= table_.flows_max() - table_.flows() || when_full_ == WhenFull::refuse) {
             return;
         }
-        std::uint32_t missing = 0;
         for (std::uint32_t i = 0; i < keyed; ++i) {
             if (slots_[i] == FlowIndex::kNoSlot) {
-                table_.prefetch_victims_of(hashes_[i]);
-                missing_[missing++] = static_cast<std::uint8_t>(i);
+                missing_at_[missing_++] = static_cast<std::uint8_t>(i);
                 victims_chosen_ |= std::uint64_t{1} << i;
             }
         }
-        for (std::uint32_t m = 0; m < missing; ++m) {
-            FrontIndex::Entry& victim = victims_[missing_[m]];
-            victim = table_.victim_for(hashes_[missing_[m]]);
-            table_.prefetch_whole(victim.slot);
+        const auto hash_of_missing = [&](std::uint32_t m) { return hashes_[missing_at_[m]]; };
+        for (std::uint32_t m = 0; m < std::min(missing_, kPrefetchAhead); ++m) {
+            table_.prefetch_victims_of(hash_of_missing(m));
         }
+        for (std::uint32_t m = 0; m < missing_; ++m) {
+            table_.prefetch_victims_of(hash_of_missing(ahead_of(m, missing_)));
+            victims_[missing_at_[m]] = table_.victim_for(hash_of_missing(m));
+        }
+        victims_sent_for_ = 0;
+        while (victims_sent_for_ < std::min(missing_, FlowTable<Key>::kRecordsAhead)) {
+            prefetch_next_victim();
+        }
+    }
+
+    void prefetch_next_victim() noexcept {
+        table_.prefetch_whole(victims_[missing_at_[victims_sent_for_++]].slot);
     }
 
     /// Whose place the i-th packet's flow takes. What was chosen before the burst may have left for
     /// another packet's.
-    [[nodiscard]] FrontIndex::Entry victim_of(std::uint32_t i) const noexcept {
+    [[nodiscard]] FrontIndex::Entry victim_of(std::uint32_t i) noexcept {
+        if (victims_sent_for_ < missing_) {
+            prefetch_next_victim();
+        }
         if ((victims_chosen_ >> i & 1) != 0 && victims_[i].slot != FlowIndex::kNoSlot &&
             table_.stands(victims_[i], hashes_[i])) {
             return victims_[i];
@@ -499,14 +512,16 @@ class FlowLaneOf final : public FlowLane {
                 record.first_ns - time >= timeouts_.idle);
     }
 
-    /// Up to `most` of the sweep's findings, their records on the way into the cache.
+    /// Up to `most` of the sweep's findings, the first of their records on the way into the cache.
     [[nodiscard]] std::uint32_t take_expired(std::size_t most) noexcept {
         std::uint32_t taken = 0;
         for (const std::uint8_t* front = nullptr;
              taken < most && (front = expired_.front()) != nullptr; ++taken) {
             std::memcpy(&expired_slots_[taken], front, sizeof expired_slots_[taken]);
             expired_.pop();
-            table_.prefetch(expired_slots_[taken]);
+        }
+        for (std::uint32_t i = 0; i < std::min(taken, FlowTable<Key>::kRecordsAhead); ++i) {
+            table_.prefetch_whole(expired_slots_[i]);
         }
         return taken;
     }
@@ -517,6 +532,8 @@ class FlowLaneOf final : public FlowLane {
         std::uint32_t ended = 0;
         for (std::uint32_t i = 0; i < count; ++i) {
             const std::int32_t slot = expired_slots_[i];
+            table_.prefetch_whole(
+                expired_slots_[std::min(i + FlowTable<Key>::kRecordsAhead, count - 1)]);
             Record& record = table_.record(slot);
             const FlowEndReason reason =
                 (record.state & FlowState::kLive) == 0
@@ -534,10 +551,7 @@ class FlowLaneOf final : public FlowLane {
                 expired_slots_[ended++] = slot;
             }
         }
-        table_.prepare_erase(expired_slots_.data(), ended, expired_hashes_.data());
-        for (std::uint32_t i = 0; i < ended; ++i) {
-            table_.erase(expired_slots_[i], expired_hashes_[i]);
-        }
+        table_.erase_burst(expired_slots_.data(), ended);
     }
 
     void end_flow(std::int32_t slot, FlowEndReason reason) noexcept {
@@ -671,13 +685,15 @@ class FlowLaneOf final : public FlowLane {
     };
     ToInspect to_inspect_;
 
-    std::array<std::uint8_t, kBurstPackets> missing_; ///< places in the arrays above
-    std::uint64_t victims_chosen_ = 0;                ///< bits: whose victims_ is of this burst
+    // where the table is full: who leaves for the burst's new flows
+    std::uint32_t missing_ = 0;                          ///< packets without a flow
+    std::uint32_t victims_sent_for_ = 0;                 ///< of the missing, in their order
+    std::array<std::uint8_t, kBurstPackets> missing_at_; ///< places in the arrays above
+    std::uint64_t victims_chosen_ = 0;                   ///< bits: whose victims_ is of this burst
     std::array<FrontIndex::Entry, kBurstPackets> victims_;
 
     // flows that the sweep found and that leave together
     std::array<std::int32_t, kBurstPackets> expired_slots_;
-    std::array<std::uint64_t, kBurstPackets> expired_hashes_;
 };
 
 } // namespace

@@ -47,6 +47,9 @@ class FlowTable {
   public:
     using Record = FlowRecord<Key>;
 
+    /// Whole records, of two lines and more, are sent for so many ahead of their reader.
+    static constexpr std::uint32_t kRecordsAhead = kPrefetchAhead / 2;
+
     explicit FlowTable(const TableOptions& options)
         : pool_(std::max<std::size_t>(options.flows_max, 1)),
           front_(options.name, options.flows_max, options.socket),
@@ -69,9 +72,7 @@ class FlowTable {
     /// Returns how many have none.
     std::uint32_t lookup_burst(const std::uint64_t* hashes, std::uint32_t count,
                                std::int32_t* slots) noexcept {
-        for (std::uint32_t i = 0; i < std::min(count, kPrefetchAhead); ++i) {
-            front_.prefetch(hashes[i]);
-        }
+        prefetch_first_buckets(hashes, count);
         std::uint32_t missing = 0;
         for (std::uint32_t i = 0; i < count; ++i) {
             front_.prefetch(hashes[ahead_of(i, count)]);
@@ -86,7 +87,8 @@ class FlowTable {
     }
 
     /// Asks rte_hash for the keys that lookup_burst did not find and that may have been left out,
-    /// all together. The others are new, and the records that they will get are sent for.
+    /// all together. The others are new, and the first of the records that they will get are sent
+    /// for; insert_new() goes on with that.
     MissingKeys resolve_burst(const Key* keys, const std::uint64_t* hashes, std::uint32_t count,
                               std::int32_t* slots) const noexcept {
         std::array<const void*, kBurstPackets> asked_keys;
@@ -99,7 +101,6 @@ class FlowTable {
                 continue;
             }
             if (front_.complete(hashes[i])) {
-                prefetch_whole(pool_.peek(unknown));
                 ++unknown;
                 continue;
             }
@@ -116,23 +117,10 @@ class FlowTable {
                 unknown += found[i] == FlowIndex::kNoSlot ? 1U : 0U;
             }
         }
+        for (std::uint32_t i = 0; i < std::min(unknown, kRecordsAhead); ++i) {
+            prefetch_whole(pool_.peek(i));
+        }
         return {.unknown = unknown, .asked = asked};
-    }
-
-    /// Hashes of the keys in `slots`, with what erase() will touch on the way into the cache.
-    void prepare_erase(const std::int32_t* slots, std::uint32_t count,
-                       std::uint64_t* hashes) const noexcept {
-        if (count == 0) {
-            return;
-        }
-        std::array<Key, kBurstPackets> keys{};
-        for (std::uint32_t i = 0; i < count; ++i) {
-            keys[i] = record(slots[i]).key;
-        }
-        hash_burst(keys.data(), count, hashes);
-        for (std::uint32_t i = 0; i < count; ++i) {
-            front_.prefetch(hashes[i]);
-        }
     }
 
     /// The slot has a live flow with this key.
@@ -176,6 +164,7 @@ class FlowTable {
             front_.leave_out(hash);
         }
         pool_.take();
+        prefetch_whole(pool_.peek(kRecordsAhead - 1));
         ++flows_;
         if (pool_.used() > slots_used_.get()) {
             slots_used_.set(pool_.used());
@@ -185,12 +174,22 @@ class FlowTable {
 
     /// Takes a live flow out: its slot is free afterwards.
     void erase(std::int32_t slot) noexcept { erase(slot, hash_of(record(slot).key)); }
-    void erase(std::int32_t slot, std::uint64_t hash) noexcept {
-        if (!front_.erase(hash, slot)) {
-            left_out_.erase(&record(slot).key, index_signature(hash));
-            front_.let_go(hash);
+    /// Up to a burst of them, all different, whose records are in the cache.
+    void erase_burst(const std::int32_t* slots, std::uint32_t count) noexcept {
+        if (count == 0) {
+            return;
         }
-        free(slot);
+        std::array<Key, kBurstPackets> keys{};
+        std::array<std::uint64_t, kBurstPackets> hashes;
+        for (std::uint32_t i = 0; i < count; ++i) {
+            keys[i] = record(slots[i]).key;
+        }
+        hash_burst(keys.data(), count, hashes.data());
+        prefetch_first_buckets(hashes.data(), count);
+        for (std::uint32_t i = 0; i < count; ++i) {
+            front_.prefetch(hashes[ahead_of(i, count)]);
+            erase(slots[i], hashes[i]);
+        }
     }
 
     // --- a full table ---
@@ -269,6 +268,20 @@ class FlowTable {
     }
 
   private:
+    void prefetch_first_buckets(const std::uint64_t* hashes, std::uint32_t count) const noexcept {
+        for (std::uint32_t i = 0; i < std::min(count, kPrefetchAhead); ++i) {
+            front_.prefetch(hashes[i]);
+        }
+    }
+
+    void erase(std::int32_t slot, std::uint64_t hash) noexcept {
+        if (!front_.erase(hash, slot)) {
+            left_out_.erase(&record(slot).key, index_signature(hash));
+            front_.let_go(hash);
+        }
+        free(slot);
+    }
+
     void free(std::int32_t slot) noexcept {
         publish(record(slot).state, std::uint8_t{0});
         pool_.give(slot);
