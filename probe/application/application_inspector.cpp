@@ -82,6 +82,8 @@ Parsed ApplicationInspector::parse_as(ApplicationProtocol protocol, const Payloa
         case P::netbios:
             return parse_dns(payload, flow.protocol, fields);
         case P::http1:
+        case P::websocket:
+        case P::ipp:
         case P::rtsp:
         case P::sip:
         case P::ssdp:

@@ -48,17 +48,26 @@ enum class ApplicationProtocol : std::uint8_t {
     ike,
     stun,
     syslog,
-    count_, ///< not a protocol
+    websocket, ///< on http1
+    ipp,       ///< on http1
+    count_,    ///< not a protocol
 };
+
+/// What carries the protocol, if it is told by that one's messages; else itself.
+[[nodiscard]] constexpr ApplicationProtocol carrier_of(ApplicationProtocol protocol) noexcept {
+    return protocol == ApplicationProtocol::websocket || protocol == ApplicationProtocol::ipp
+               ? ApplicationProtocol::http1
+               : protocol;
+}
 
 /// Lower case, as the protocol's own documents abbreviate it.
 [[nodiscard]] constexpr std::string_view protocol_name(ApplicationProtocol protocol) noexcept {
     constexpr std::array<std::string_view, static_cast<std::size_t>(ApplicationProtocol::count_)>
-        kNames = {"unknown",   "tls",     "dtls",   "quic", "dns",   "mdns", "llmnr",
-                  "netbios",   "http1",   "http2",  "ssh",  "smtp",  "ftp",  "imap",
-                  "pop3",      "sip",     "rtsp",   "ssdp", "rtp",   "rtcp", "ntp",
-                  "snmp",      "dhcp",    "radius", "mqtt", "smb",   "rdp",  "bittorrent",
-                  "wireguard", "openvpn", "ike",    "stun", "syslog"};
+        kNames = {"unknown",   "tls",     "dtls",   "quic", "dns",    "mdns",      "llmnr",
+                  "netbios",   "http1",   "http2",  "ssh",  "smtp",   "ftp",       "imap",
+                  "pop3",      "sip",     "rtsp",   "ssdp", "rtp",    "rtcp",      "ntp",
+                  "snmp",      "dhcp",    "radius", "mqtt", "smb",    "rdp",       "bittorrent",
+                  "wireguard", "openvpn", "ike",    "stun", "syslog", "websocket", "ipp"};
     return kNames[static_cast<std::size_t>(protocol)];
 }
 

@@ -68,7 +68,7 @@ void find_refined(RuleSet& set) {
                 "\"; what refines a rule stands before it, since the first that holds wins");
         }
         set.carriers[i] = static_cast<RuleNumber>(refined - set.rules.begin());
-        set.refined[set.carriers[i]] = true;
+        set.refined[set.carriers[i]] = set.refined[set.carriers[i]] || !rule.patterns.empty();
     }
 }
 
@@ -131,7 +131,9 @@ void find_asked(RuleSet& set) {
             continue;
         }
         const auto refines = [&parsed](const ApplicationRule& rule) {
-            return rule.refines == parsed.name;
+            return !rule.patterns.empty() &&
+                   (rule.refines == parsed.name ||
+                    (!parsed.refines.empty() && rule.refines == parsed.refines));
         };
         set.asked_beside[p] = {
             std::any_of(set.rules.begin(), rest, refines) ? AskedUntil::limits : AskedUntil::done,

@@ -38,11 +38,13 @@ class HostName {
 
 /// The first rule whose host is the name or above it.
 RuleNumber by_host(const RuleSet& set, std::string_view name, ApplicationProtocol parsed) noexcept {
+    const ApplicationProtocol told_by = carrier_of(parsed);
     RuleNumber best = kNoRule;
     if (!name.empty()) {
         set.by_host.for_each(HostName(name).view(), [&](RuleNumber rule) {
             const auto& parsers = set.rules[rule].host_parsers;
-            if (rule < best && std::find(parsers.begin(), parsers.end(), parsed) != parsers.end()) {
+            if (rule < best &&
+                std::find(parsers.begin(), parsers.end(), told_by) != parsers.end()) {
                 best = rule;
             }
         });

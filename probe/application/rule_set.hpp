@@ -133,7 +133,7 @@ struct AskedBesideParser {
 struct RuleSet {
     std::vector<ApplicationRule> rules;
     std::vector<RuleNumber> carriers; ///< by rule: the one it refines, or kNoRule
-    std::vector<bool> refined;        ///< some rule refines this one: patterns are asked on
+    std::vector<bool> refined;        ///< some rule's patterns refine this one: they are asked on
     /// Known ones of TCP, UDP; true when all their rules have patterns, and patterns are asked.
     std::array<NumberTable<bool>, 2> ports;
     std::array<TransportPatterns, 2> transports; ///< TCP, UDP

@@ -68,29 +68,43 @@ bool any_open(std::span<const HeaderField> wanted, const ApplicationFields& fiel
     });
 }
 
-void set_headers(std::string_view headers, std::span<const HeaderField> wanted,
-                 ApplicationFields& fields) noexcept {
-    bool open = any_open(wanted, fields);
+/// Name and value of each header, while `on_header` answers true.
+template <class OnHeader>
+void for_each_header(std::string_view headers, OnHeader on_header) noexcept {
+    bool open = true;
     while (open && !headers.empty()) {
         const Line line = take_line(headers);
         if (line.text.empty()) {
             return; // the body follows
         }
         const std::size_t colon = line.text.find(':');
-        if (!line.whole || colon == std::string_view::npos) {
-            continue;
+        if (line.whole && colon != std::string_view::npos) {
+            open = on_header(trimmed(line.text.substr(0, colon)),
+                             trimmed(line.text.substr(colon + 1)));
         }
-        const std::string_view name = trimmed(line.text.substr(0, colon));
-        const std::string_view value = trimmed(line.text.substr(colon + 1));
-        for (const HeaderField& header : wanted) {
-            if (equals_ignoring_case(name, header.name)) {
-                const bool party =
-                    header.field == F::sip_calling_party || header.field == F::sip_called_party;
-                fields.set(header.field, party ? address_of(value) : value);
-                open = any_open(wanted, fields);
-                break;
-            }
+    }
+}
+
+/// Whether it is one of those that are wanted.
+bool set_header(std::string_view name, std::string_view value, std::span<const HeaderField> wanted,
+                ApplicationFields& fields) noexcept {
+    for (const HeaderField& header : wanted) {
+        if (equals_ignoring_case(name, header.name)) {
+            const bool party =
+                header.field == F::sip_calling_party || header.field == F::sip_called_party;
+            fields.set(header.field, party ? address_of(value) : value);
+            return true;
         }
+    }
+    return false;
+}
+
+void set_headers(std::string_view headers, std::span<const HeaderField> wanted,
+                 ApplicationFields& fields) noexcept {
+    if (any_open(wanted, fields)) {
+        for_each_header(headers, [&](std::string_view name, std::string_view value) {
+            return !set_header(name, value, wanted, fields) || any_open(wanted, fields);
+        });
     }
 }
 
@@ -163,17 +177,40 @@ bool ends(std::string_view headers) noexcept {
            headers.find("\n\n") != std::string_view::npos;
 }
 
-void set_http(const Message& message, ApplicationFields& fields) noexcept {
+/// What HTTP carries by this header: RFC 6455 section 4.1, RFC 8010 section 3.3.
+ApplicationProtocol carried_by_http(std::string_view name, std::string_view value) noexcept {
+    return equals_ignoring_case(value, "websocket") && equals_ignoring_case(name, "upgrade")
+               ? ApplicationProtocol::websocket
+           : equals_ignoring_case(value, "application/ipp") &&
+                   equals_ignoring_case(name, "content-type")
+               ? ApplicationProtocol::ipp
+               : ApplicationProtocol::http1;
+}
+
+/// Returns http1, or what that carries.
+ApplicationProtocol set_http(const Message& message, ApplicationFields& fields) noexcept {
     fields.set(F::http_version, message.version);
+    std::span<const HeaderField> wanted = kHttpRequest;
     if (message.status != 0) {
         fields.set(F::http_status, std::uint64_t{message.status});
         fields.set(F::http_reason, message.reason);
-        set_headers(message.headers, kHttpResponse, fields);
-        return;
+        wanted = kHttpResponse;
+    } else {
+        fields.set(F::http_method, message.method);
+        fields.set(F::http_target, message.target);
     }
-    fields.set(F::http_method, message.method);
-    fields.set(F::http_target, message.target);
-    set_headers(message.headers, kHttpRequest, fields);
+    bool open = any_open(wanted, fields);
+    ApplicationProtocol carried = ApplicationProtocol::http1;
+    for_each_header(message.headers, [&](std::string_view name, std::string_view value) {
+        if (open && set_header(name, value, wanted, fields)) {
+            open = any_open(wanted, fields);
+        }
+        if (carried == ApplicationProtocol::http1) {
+            carried = carried_by_http(name, value);
+        }
+        return true;
+    });
+    return carried;
 }
 
 void set_sip(const Message& message, ApplicationFields& fields) noexcept {
@@ -225,8 +262,11 @@ Parsed parse_text_message(const Payload& payload, ApplicationProtocol& protocol,
         protocol = ApplicationProtocol::ssdp;
         set_headers(message.headers, kSsdp, fields);
     } else {
-        protocol = ApplicationProtocol::http1;
-        set_http(message, fields);
+        const ApplicationProtocol carried = set_http(message, fields);
+        if (carried != ApplicationProtocol::http1 ||
+            carrier_of(protocol) != ApplicationProtocol::http1) {
+            protocol = carried; // else what one side said stays
+        }
         // RFC 9110 section 9.3.6: a tunnel follows, TLS more often than not.
         if (fields.text(F::http_method) == "CONNECT") {
             return Parsed::partly;

@@ -9,8 +9,8 @@
 
 namespace probe {
 
-/// Sets `protocol` to http1, http2, rtsp, sip or ssdp unless it answers not_mine. One message a
-/// direction is read: the first.
+/// Sets `protocol` to http1, websocket, ipp, http2, rtsp, sip or ssdp unless it answers not_mine.
+/// One message a direction is read: the first.
 [[nodiscard]] Parsed parse_text_message(const Payload& payload, ApplicationProtocol& protocol,
                                         ApplicationFields& fields) noexcept;
 

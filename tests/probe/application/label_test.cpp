@@ -636,5 +636,36 @@ TEST_CASE("A thousand rules of an operator are read and found", "[application][l
     }
 }
 
+TEST_CASE("What refines a rule is asked beside a parser whose rule refines the same",
+          "[application][labels]") {
+    const Folder folder;
+    ApplicationOptions options;
+    options.rule_files = {folder.file("own.yaml", R"(applications:
+  - {name: ticker, id: 100000, category: t, protocol: tcp, refines: http,
+     patterns: [{match: 'Protocol: ticker', at: anywhere}]}
+)"),
+                          folder.file("shipped.yaml", R"(applications:
+  - {name: socket, id: 1, category: t, protocol: tcp, parsers: [websocket], parser_suffices: true,
+     refines: http}
+  - {name: http, id: 4, category: t, protocol: tcp, parsers: [http1], parser_suffices: true}
+)")};
+    const auto rules = ApplicationRules::load(options);
+    ApplicationClassifier classifier(rules);
+    const std::string_view head = "GET / HTTP/1.1\r\nProtocol: ticker\r\n\r\n";
+    LabelState state{};
+    ClassifyRequest request{
+        .payload = {reinterpret_cast<const std::uint8_t*>(head.data()), head.size()},
+        .state = &state,
+        .protocol = kTcp,
+        .direction = 0,
+        .source_port = 40'000,
+        .destination_port = 80,
+        .parsed = ApplicationProtocol::websocket};
+    request.asked = rules->asked(kTcp, request.parsed, true); // also behind both heads
+    CHECK(request.asked == PatternsAsked::front);
+    classifier.classify_burst({&request, 1});
+    CHECK(state.rule_id == 100'000);
+}
+
 } // namespace
 } // namespace probe::test

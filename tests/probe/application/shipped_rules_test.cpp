@@ -126,5 +126,25 @@ TEST_CASE("The shipped rules keep to their ids", "[application][labels][without-
     CHECK(rules->find(rules->resolve(evidence).id)->name == "ssh");
 }
 
+TEST_CASE("What HTTP carries has rules of its own, and HTTP's servers",
+          "[application][labels][without-hyperscan]") {
+    using P = ApplicationProtocol;
+    const auto rules = ApplicationRules::load(shipped());
+    const auto label_of = [&](P parsed, std::string_view server_name) {
+        LabelEvidence evidence;
+        evidence.protocol = 6;
+        evidence.parsed = parsed;
+        evidence.server_name = server_name;
+        return rules->find(rules->resolve(evidence).id)->name;
+    };
+    CHECK(label_of(P::http1, "") == "http");
+    CHECK(label_of(P::websocket, "") == "websocket");
+    CHECK(label_of(P::ipp, "") == "ipp");
+    CHECK(label_of(P::websocket, "wss.slack-msgs.com") == "slack");
+    // Nothing more is asked of patterns once the head is read.
+    CHECK(rules->asked(6, P::http1, false) == PatternsAsked::none);
+    CHECK(rules->asked(6, P::websocket, false) == PatternsAsked::none);
+}
+
 } // namespace
 } // namespace probe::test
