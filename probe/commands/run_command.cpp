@@ -70,6 +70,13 @@ void introduce(const TablePlacement& placement, bool quiet) {
     }
 }
 
+void say_how_to_end(bool quiet) {
+    if (!quiet) {
+        tell_operator(
+            "metering; SIGTERM ends, SIGUSR1 prints statistics, SIGHUP reads the file anew");
+    }
+}
+
 } // namespace
 
 int run_command(const CommandLine& words, SignalThread& signals) {
@@ -102,7 +109,8 @@ int run_command(const CommandLine& words, SignalThread& signals) {
          .filter = words.filter.empty() ? nullptr : &filter,
          .options_records = reloader.generation().options_records.get(),
          .log = tell_operator,
-         .started = [&words](const ObservationPoint& point) { introduce(point, words.quiet); }},
+         .started = [&words](const ObservationPoint& point) { introduce(point, words.quiet); },
+         .metering_began = [&words] { say_how_to_end(words.quiet); }},
         binding, plan, std::move(points), open_sinks(config, reloader.generation()));
     introduce(job.placement(), words.quiet);
     signals.set([&job] { job.stop(); },
@@ -112,10 +120,6 @@ int run_command(const CommandLine& words, SignalThread& signals) {
                 },
                 [&job, &reloader] { reload(reloader, job); },
                 [&job, &reloader] { reloader.free_left(job); });
-    if (!words.quiet) {
-        tell_operator(
-            "metering; SIGTERM ends, SIGUSR1 prints statistics, SIGHUP reads the file anew");
-    }
     {
         // However it ends: nobody calls the job afterwards, and a second signal still ends the
         // process at once.

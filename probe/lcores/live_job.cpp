@@ -131,6 +131,9 @@ void LiveJob::run() {
                 fmt::format("lcore {} is busy and cannot take its roles", lcore->roles.lcore));
         }
     }
+    if (options_.metering_began) {
+        options_.metering_began();
+    }
     if (mine != nullptr) {
         lcore_loop(*mine);
     }

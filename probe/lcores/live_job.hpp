@@ -45,6 +45,9 @@ struct LiveJobOptions {
     LogLine log;
     /// Called once for every port when it has started, on the main thread, before the lcores run.
     std::function<void(const ObservationPoint&)> started;
+    /// Called once, on the main thread, when every port has started and every other lcore runs:
+    /// from here on no packet is missed for not being ready.
+    std::function<void()> metering_began;
 };
 
 /// What a reload changes while packets are metered, checked and opened beforehand.

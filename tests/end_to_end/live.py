@@ -74,7 +74,6 @@ class Probe:
         wait_until(lambda: 'metering; SIGTERM ends' in self.text() or self.process.process.poll() is not None,
                    'parshall meters', seconds)
         assert self.process.process.poll() is None, f'parshall did not start:\n{self.text()[-3000:]}'
-        time.sleep(0.3)  # the ports start after that line
 
     def text(self) -> str:
         return self.process.text()

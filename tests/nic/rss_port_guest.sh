@@ -29,8 +29,7 @@ probe=$!
 # The port is ready when the probe says that it meters; a probe that has ended will not say it any more.
 for _ in $(seq 300); do
     kill -0 $probe 2>/dev/null || break
-    # The ports start right after that line; an emulated machine takes its time.
-    if grep -q 'metering; SIGTERM ends' /tmp/share/parshall.log; then sleep 4; touch /tmp/share/ready; break; fi
+    if grep -q 'metering; SIGTERM ends' /tmp/share/parshall.log; then touch /tmp/share/ready; break; fi
     sleep 0.2
 done
 for _ in $(seq 600); do
