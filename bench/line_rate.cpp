@@ -5,6 +5,7 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <filesystem>
 #include <fstream>
 
 #include "bench/context.hpp"
@@ -112,8 +113,10 @@ int run(int argc, char** argv) {
     measure_cpu_time(options.cpu_time);
     context.measuring = {.runs = options.runs, .seconds = options.seconds};
     for (int i = 0; i < argc; ++i) {
-        const std::string word = argv[i];
-        context.identity.command += i == 0 ? "bench/line_rate" : " " + word;
+        const std::filesystem::path word = argv[i]; // folders of this machine say nothing elsewhere
+        context.identity.command +=
+            i == 0 ? "bench/line_rate"
+                   : " " + (word.is_absolute() ? word.filename() : word).string();
     }
     const std::vector<int> cpus = own_cpus();
     const int worker_cpu = options.worker_cpu >= 0 ? options.worker_cpu : cpus.back();

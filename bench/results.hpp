@@ -18,7 +18,7 @@ using Row = std::vector<std::pair<std::string, std::string>>;
 [[nodiscard]] std::string number(std::uint64_t value);
 
 struct RunIdentity {
-    std::string command; ///< as typed
+    std::string command; ///< as typed, without absolute folders
     std::string pages;   ///< "2 MB hugepages", "4 KB pages"
 };
 
