@@ -80,6 +80,7 @@ class CaptureFile final : public PacketSource {
     [[nodiscard]] bool look_ahead() noexcept;
     template <class Format>
     void read_on(Format& reader, PacketBatch& batch, std::uint32_t& size, TimeNs now) noexcept;
+    void send_for_what_follows(const PacketView& packet) const noexcept;
 
     MappedOctets mapped_;
     Bytes octets_;
