@@ -128,12 +128,11 @@ void CaptureFile::read_on(Format& reader, PacketBatch& batch, std::uint32_t& siz
 // Lines one after the other in memory need no such knowledge: what lies some packets on is sent
 // for.
 void CaptureFile::send_for_what_follows(const PacketView& packet) const noexcept {
-    constexpr std::uint64_t kLine = 64;
-    constexpr std::uint64_t kAhead = 32 * kLine;
+    constexpr std::uint64_t kAhead = 32 * kCacheLineBytes;
     const auto at = static_cast<std::uint64_t>(packet.octets - octets_.data());
-    if (at + kAhead + kLine < octets_.size()) {
+    if (at + kAhead + kCacheLineBytes < octets_.size()) {
         __builtin_prefetch(packet.octets + kAhead);
-        __builtin_prefetch(packet.octets + kAhead + kLine);
+        __builtin_prefetch(packet.octets + kAhead + kCacheLineBytes);
     }
 }
 
