@@ -89,7 +89,7 @@ struct ApplicationClassifier::Workspace {
     }
 
     void classify(const TransportPatterns& transport, ClassifyRequest& request) noexcept;
-    void ask(const PatternShare& share, Bytes octets) noexcept;
+    void ask(const SievedPatterns& patterns, Bytes octets) noexcept;
     [[nodiscard]] bool may_be_refined(const LabelState& state, RuleNumber parsed) const noexcept;
     void scan(const PatternGroup& group, Bytes octets) noexcept;
     void settle(LabelState& state, std::uint8_t direction, RuleNumber parsed) noexcept;
@@ -221,16 +221,18 @@ void ApplicationClassifier::Workspace::scan(const PatternGroup& group, Bytes oct
     }
 }
 
-void ApplicationClassifier::Workspace::ask(const PatternShare& share, Bytes octets) noexcept {
+void ApplicationClassifier::Workspace::ask(const SievedPatterns& patterns, Bytes octets) noexcept {
     using Verdict = PayloadSieve::Verdict;
-    const Verdict verdict = share.sieve.ask(octets, first_of_direction);
+    scanned = &patterns.group;
+    const Verdict verdict =
+        patterns.sieve.ask(octets, first_of_direction,
+                           [this](std::uint32_t pattern) noexcept { on_match(this, pattern); });
     if (verdict == Verdict::maybe ||
         (verdict == Verdict::on_port &&
-         (share.required_ports.find(scanning->source_port) != nullptr ||
-          share.required_ports.find(scanning->destination_port) != nullptr))) {
-        scan(share.anchored, octets);
+         (patterns.required_ports.find(scanning->source_port) != nullptr ||
+          patterns.required_ports.find(scanning->destination_port) != nullptr))) {
+        scan(patterns.group, octets);
     }
-    scan(share.anywhere, octets);
 }
 
 /// Whether what the payload belongs to may be a rule that others refine: by a parser, by payloads
@@ -267,14 +269,16 @@ void ApplicationClassifier::Workspace::classify(const TransportPatterns& transpo
     tally.octets += octets.size();
     const RuleNumber parsed = set.by_parser[static_cast<std::size_t>(request.parsed)];
     const bool rest_may_win = request.asked != PatternsAsked::front && !settled_in_front(state);
-    ask(transport.front, octets);
+    ask(transport.front.anchored, octets);
+    scan(transport.front.anywhere, octets);
     if (rest_may_win && request.asked == PatternsAsked::all) {
-        ask(transport.rest, octets);
+        ask(transport.rest.anchored, octets);
+        scan(transport.rest.anywhere, octets);
     }
     if (may_be_refined(state, parsed)) {
-        scan(transport.front.refining, octets);
+        ask(transport.front.refining, octets);
         if (rest_may_win) {
-            scan(transport.rest.refining, octets);
+            ask(transport.rest.refining, octets);
         }
     }
     state.packets = static_cast<std::uint8_t>(state.packets + (direction == 0 ? 0x01 : 0x10));

@@ -172,18 +172,27 @@ void list_entries(RuleSet& set) {
 
 using Patterns = std::vector<const RulePattern*>;
 
-/// Tells the sieve what begins with the pattern.
-void sieve_pattern(const ApplicationRule& rule, const RulePattern& pattern, PatternShare& share,
-                   std::vector<PayloadSieve::Entry>& entries) {
-    for (const PatternHead& head : pattern_heads(pattern.expression)) {
-        entries.push_back({head, pattern.anchor == PatternAnchor::start, rule.port_required});
-    }
-    for (const std::uint16_t port : rule.ports) {
-        if (rule.port_required) {
-            share.required_ports.add(port, true);
+/// What the sieve is told of patterns, in their order.
+struct SieveEntries {
+    std::vector<PayloadSieve::Entry> entries;
+    std::uint32_t patterns = 0;
+
+    void add(const ApplicationRule& rule, const RulePattern& pattern, SievedPatterns& into) {
+        const std::vector<PatternHead> heads = pattern.anchor == PatternAnchor::anywhere
+                                                   ? std::vector{PatternHead::any()}
+                                                   : pattern_heads(pattern.expression);
+        for (const PatternHead& head : heads) {
+            entries.push_back(
+                {head, pattern.anchor == PatternAnchor::start, rule.port_required, patterns});
+        }
+        ++patterns;
+        for (const std::uint16_t port : rule.ports) {
+            if (rule.port_required) {
+                into.required_ports.add(port, true);
+            }
         }
     }
-}
+};
 
 /// Patterns of the transport's rules from `begin` to before `end`, in rule order, as
 /// PatternShare::groups() lists them.
@@ -192,7 +201,8 @@ std::array<Patterns, 3> collect(const RuleSet& set, std::size_t transport, std::
     Patterns anchored;
     Patterns anywhere;
     Patterns refining;
-    std::vector<PayloadSieve::Entry> entries;
+    SieveEntries of_anchored;
+    SieveEntries of_refining;
     for (std::size_t i = begin; i < end; ++i) {
         const ApplicationRule& rule = set.rules[i];
         if (!(transport == 0 ? rule.tcp : rule.udp)) {
@@ -205,18 +215,20 @@ std::array<Patterns, 3> collect(const RuleSet& set, std::size_t transport, std::
                                             pattern.anchor};
             if (!rule.refines.empty()) {
                 refining.push_back(&pattern);
-                into.refining.places.push_back(place);
+                into.refining.group.places.push_back(place);
+                of_refining.add(rule, pattern, into.refining);
             } else if (pattern.anchor == PatternAnchor::anywhere) {
                 anywhere.push_back(&pattern);
                 into.anywhere.places.push_back(place);
             } else {
                 anchored.push_back(&pattern);
-                into.anchored.places.push_back(place);
-                sieve_pattern(rule, pattern, into, entries);
+                into.anchored.group.places.push_back(place);
+                of_anchored.add(rule, pattern, into.anchored);
             }
         }
     }
-    into.sieve = PayloadSieve(std::move(entries));
+    into.anchored.sieve = PayloadSieve(std::move(of_anchored.entries));
+    into.refining.sieve = PayloadSieve(std::move(of_refining.entries));
     return {anchored, anywhere, refining};
 }
 
@@ -269,8 +281,8 @@ void compile_transport(RuleSet& set, std::size_t number, const ApplicationOption
     const std::array shares = {&transport.front, &transport.rest};
     std::size_t octets = 0;
     for (std::size_t s = 0; s < shares.size(); ++s) {
-        const std::array groups = {&shares[s]->anchored, &shares[s]->anywhere,
-                                   &shares[s]->refining};
+        const std::array groups = {&shares[s]->anchored.group, &shares[s]->anywhere,
+                                   &shares[s]->refining.group};
         for (std::size_t g = 0; g < groups.size(); ++g) {
             compile_group(*groups[g], patterns[s][g], options, set.report);
             octets += groups[g]->database ? groups[g]->database->octets() : 0;
@@ -395,7 +407,7 @@ PatternsAsked ApplicationRules::asked(std::uint8_t protocol, ApplicationProtocol
         return PatternsAsked::all;
     }
     const TransportPatterns& transport = set_->transports[protocol == kProtocolTcp ? 0 : 1];
-    if (is_asked(beside.rest) && !transport.rest.refining.places.empty()) {
+    if (is_asked(beside.rest) && !transport.rest.refining.group.places.empty()) {
         return PatternsAsked::refining;
     }
     return is_asked(beside.front) && transport.front.has_patterns() ? PatternsAsked::front

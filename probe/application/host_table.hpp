@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Hosts that rules name, found by the names at or below them.
 //
-// A name is walked once, from its end: at each dot the hash of what stands behind it is there
-// already. Open addressing, at most half full; filled while rules are loaded, then immutable.
+// Letters' case makes no difference. A name is walked once, from its end: at each dot the hash of
+// what stands behind it is there already. Open addressing, at most half full; filled while rules
+// are loaded, then immutable.
 #pragma once
 
 #include <cstddef>
@@ -11,6 +12,8 @@
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include "probe/application/text_lines.hpp"
 
 namespace probe {
 
@@ -69,7 +72,7 @@ class HostTable {
 
     [[nodiscard]] static std::uint64_t step(std::uint64_t hash, char character) noexcept {
         constexpr std::uint64_t kPrime = 0x100'0000'01B3;
-        return (hash ^ static_cast<unsigned char>(character)) * kPrime;
+        return (hash ^ static_cast<unsigned char>(lower(character))) * kPrime;
     }
     [[nodiscard]] static std::uint64_t hash_of(std::string_view host) noexcept {
         std::uint64_t hash = kSeed;
@@ -84,7 +87,8 @@ class HostTable {
         const std::size_t mask = slots_.size() - 1;
         std::size_t place = (hash ^ hash >> 32) & mask;
         while (slots_[place].host != kNoHost &&
-               (slots_[place].hash != hash || hosts_[slots_[place].host].name != host)) {
+               (slots_[place].hash != hash ||
+                !equals_ignoring_case(hosts_[slots_[place].host].name, host))) {
             place = (place + 1) & mask;
         }
         return place;

@@ -13,35 +13,21 @@ namespace {
 
 constexpr std::size_t kHostOctetsMax = 255;
 
-/// A name as rules write it: lower case, no port, no dot at the end. Empty when it is too long.
-class HostName {
-  public:
-    // NOLINTNEXTLINE(cppcoreguidelines-pro-type-member-init): octets_ of characters_ are read
-    explicit HostName(std::string_view name) noexcept {
-        name = name.substr(0, name.find(':'));
-        while (!name.empty() && name.back() == '.') {
-            name.remove_suffix(1);
-        }
-        if (name.size() <= characters_.size()) {
-            octets_ = name.size();
-            std::transform(name.begin(), name.end(), characters_.begin(), [](char c) {
-                return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
-            });
-        }
+/// As rules write it: no port, no dot at the end. Empty when it is too long.
+std::string_view host_of(std::string_view name) noexcept {
+    name = name.substr(0, name.find(':'));
+    while (!name.empty() && name.back() == '.') {
+        name.remove_suffix(1);
     }
-    [[nodiscard]] std::string_view view() const noexcept { return {characters_.data(), octets_}; }
-
-  private:
-    std::array<char, kHostOctetsMax> characters_;
-    std::size_t octets_ = 0;
-};
+    return name.size() <= kHostOctetsMax ? name : std::string_view();
+}
 
 /// The first rule whose host is the name or above it.
 RuleNumber by_host(const RuleSet& set, std::string_view name, ApplicationProtocol parsed) noexcept {
     const ApplicationProtocol told_by = carrier_of(parsed);
     RuleNumber best = kNoRule;
     if (!name.empty()) {
-        set.by_host.for_each(HostName(name).view(), [&](RuleNumber rule) {
+        set.by_host.for_each(host_of(name), [&](RuleNumber rule) {
             const auto& parsers = set.rules[rule].host_parsers;
             if (rule < best &&
                 std::find(parsers.begin(), parsers.end(), told_by) != parsers.end()) {

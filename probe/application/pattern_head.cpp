@@ -17,7 +17,8 @@ constexpr std::size_t kUnbounded = std::numeric_limits<std::size_t>::max();
 /// One way to begin.
 struct Beginning {
     std::vector<OctetSet> octets;
-    bool open = true; ///< what follows in the pattern continues it
+    bool open = true;  ///< what follows in the pattern continues it
+    bool whole = true; ///< the pattern, up to here, asks for nothing else
 
     [[nodiscard]] bool goes_on() const noexcept { return open && octets.size() < kHeadOctets; }
     friend bool operator==(const Beginning& a, const Beginning& b) {
@@ -30,8 +31,11 @@ using Beginnings = std::vector<Beginning>;
 struct NotRead {};
 
 void add(Beginnings& to, Beginning one) {
-    if (std::find(to.begin(), to.end(), one) == to.end()) {
+    const auto same = std::find(to.begin(), to.end(), one);
+    if (same == to.end()) {
         to.push_back(std::move(one));
+    } else {
+        same->whole = same->whole || one.whole; // either is a way to match
     }
 }
 
@@ -47,6 +51,7 @@ Beginnings few(Beginnings all) {
             if (one.octets.size() == longest) {
                 one.octets.pop_back();
                 one.open = false;
+                one.whole = false;
             }
             add(shorter, std::move(one));
         }
@@ -59,7 +64,9 @@ Beginnings followed_by(const Beginnings& first, const Beginnings& then) {
     Beginnings both;
     for (const Beginning& one : first) {
         if (!one.goes_on()) {
-            add(both, one);
+            Beginning cut = one;
+            cut.whole = false;
+            add(both, std::move(cut));
             continue;
         }
         for (const Beginning& other : then) {
@@ -69,6 +76,7 @@ Beginnings followed_by(const Beginnings& first, const Beginnings& then) {
             longer.octets.insert(longer.octets.end(), other.octets.begin(),
                                  other.octets.begin() + static_cast<std::ptrdiff_t>(taken));
             longer.open = other.open;
+            longer.whole = longer.whole && other.whole && taken == other.octets.size();
             add(both, std::move(longer));
         }
     }
@@ -81,6 +89,9 @@ Beginnings repeated(const Beginnings& item, std::size_t min, std::size_t max) {
     Beginnings last{Beginning{}};
     for (std::size_t i = 0; i < std::min(min, kHeadOctets); ++i) {
         last = followed_by(last, item);
+    }
+    for (Beginning& one : last) {
+        one.whole = one.whole && min <= kHeadOctets;
     }
     Beginnings all = last;
     const std::size_t more = std::min(max - min, kHeadOctets);
@@ -110,6 +121,9 @@ class Reader {
         Beginnings all = alternatives();
         if (!at_end()) {
             throw NotRead{};
+        }
+        for (Beginning& one : all) {
+            one.whole = one.whole && exact_;
         }
         return all;
     }
@@ -209,9 +223,10 @@ class Reader {
     Beginnings atom() {
         switch (const char first = take()) {
             case '^':
+                exact_ = exact_ && at_ == 1; // elsewhere it rules out what stands before
                 return {Beginning{}};
             case '$':
-                return {Beginning{{}, false}};
+                return {the_end()};
             case '.':
                 return one_octet(OctetSet().set());
             case '[':
@@ -244,17 +259,19 @@ class Reader {
         switch (peek()) {
             case 'A':
                 ++at_;
+                exact_ = false;
                 return {Beginning{}};
             case 'z':
             case 'Z':
                 ++at_;
-                return {Beginning{{}, false}};
+                return {the_end()};
             default:
                 return one_octet(cased(escaped_octets()));
         }
     }
 
-    static Beginnings one_octet(const OctetSet& set) { return {Beginning{{set}, true}}; }
+    static Beginnings one_octet(const OctetSet& set) { return {Beginning{{set}}}; }
+    static Beginning the_end() { return {{}, false, false}; }
 
     /// Behind the backslash, in a class or out of it.
     OctetSet escaped_octets() {
@@ -280,8 +297,10 @@ class Reader {
             case 'W':
                 return ~word();
             case 's': // whether VT is one has changed over PCRE's versions
+                exact_ = false;
                 return range('\t', '\r') | OctetSet().set(' ');
             case 'S':
+                exact_ = false;
                 return ~(range('\t', '\n') | range('\f', '\r') | OctetSet().set(' '));
             default:
                 break;
@@ -367,24 +386,24 @@ class Reader {
     std::string_view text_;
     std::size_t at_ = 0;
     bool ignore_case_;
+    bool exact_ = true; ///< nothing so far was read as more than it is
 };
 
 } // namespace
 
 std::vector<PatternHead> pattern_heads(const PatternExpression& expression) {
-    PatternHead any;
-    any.sets.fill(OctetSet().set());
     Beginnings beginnings;
     try {
         beginnings = Reader(expression.text, expression.ignore_case).read();
     } catch (const NotRead&) {
-        return {any};
+        return {PatternHead::any()};
     }
     std::vector<PatternHead> heads;
     for (const Beginning& one : beginnings) {
-        PatternHead head = any;
+        PatternHead head = PatternHead::any();
         std::copy(one.octets.begin(), one.octets.end(), head.sets.begin());
         head.octets_min = one.octets.size();
+        head.whole = one.whole;
         heads.push_back(head);
     }
     return heads;

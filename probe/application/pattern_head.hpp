@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // What a match of an anchored pattern begins with, read off the pattern's text.
 //
-// For PayloadSieve, which spares payloads a scan: what is said here errs on the side of too much. A
-// construct that this reader does not know is "any octets". Used while rules are loaded.
+// For PayloadSieve, which spares payloads a scan: what is said here errs on the side of too much,
+// unless it is said to be the whole pattern. A construct that this reader does not know is "any
+// octets". Used while rules are loaded.
 #pragma once
 
 #include <array>
@@ -22,6 +23,14 @@ using OctetSet = std::bitset<256>;
 struct PatternHead {
     std::array<OctetSet, kHeadOctets> sets; ///< by position: what may stand there
     std::size_t octets_min = 0;             ///< no match is shorter; at most kHeadOctets
+    bool whole = false;                     ///< what begins so is a match
+
+    /// Of a match that may begin with any octets, or stand anywhere.
+    [[nodiscard]] static PatternHead any() {
+        PatternHead head;
+        head.sets.fill(OctetSet().set());
+        return head;
+    }
 };
 
 /// Each match begins with octets of one of these.

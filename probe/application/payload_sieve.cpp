@@ -10,8 +10,6 @@ namespace {
 
 using Entry = PayloadSieve::Entry;
 
-constexpr std::size_t kBuckets = 64;
-
 /// What payloads look like, so that heads which share a bucket let few of them through: random
 /// octets, binary messages with many zeros, text, and nothing but zeros.
 double octet_likelihood(const OctetSet& set, const OctetSet& common, double share_of_common) {
@@ -77,25 +75,30 @@ Entry joined(const Entry& a, const Entry& b) {
         both.head.sets[i] |= b.head.sets[i];
     }
     both.head.octets_min = std::min(a.head.octets_min, b.head.octets_min);
+    both.head.whole = false;
     return both;
 }
 
-/// How many more payloads come through when the two share a bucket.
+/// How many payloads an entry costs a scan.
+double scans(const Entry& entry) {
+    return entry.head.whole ? 0 : likelihood(entry.head);
+}
+
+/// How many more it is when the two share a bucket.
 double price(const Entry& a, const Entry& b) {
     constexpr double kNever = 1e9;
-    return same_kind(a, b) ? likelihood(joined(a, b).head) - likelihood(a.head) - likelihood(b.head)
-                           : kNever;
+    return same_kind(a, b) ? scans(joined(a, b)) - scans(a) - scans(b) : kNever;
 }
 
 /// The cheapest neighbours share a bucket, until there are few enough.
-std::vector<Entry> in_buckets(std::vector<Entry> entries) {
+std::vector<Entry> in_buckets(std::vector<Entry> entries, std::size_t buckets) {
     std::stable_sort(entries.begin(), entries.end(),
                      [](const Entry& a, const Entry& b) { return before(a, b); });
     std::vector<double> prices; // of each with the next one
     for (std::size_t i = 0; i + 1 < entries.size(); ++i) {
         prices.push_back(price(entries[i], entries[i + 1]));
     }
-    while (entries.size() > kBuckets) {
+    while (entries.size() > buckets) {
         const auto cheapest = std::min_element(prices.begin(), prices.end());
         const auto at = cheapest - prices.begin();
         const auto first = entries.begin() + at;
@@ -116,7 +119,7 @@ std::vector<Entry> in_buckets(std::vector<Entry> entries) {
 } // namespace
 
 PayloadSieve::PayloadSieve(std::vector<Entry> entries) {
-    const std::vector<Entry> buckets = in_buckets(std::move(entries));
+    const std::vector<Entry> buckets = in_buckets(std::move(entries), kBuckets);
     for (std::size_t bucket = 0; bucket < buckets.size(); ++bucket) {
         const Entry& entry = buckets[bucket];
         const Buckets bit = Buckets{1} << bucket;
@@ -125,6 +128,8 @@ PayloadSieve::PayloadSieve(std::vector<Entry> entries) {
         }
         later_ |= entry.first_only ? 0 : bit;
         port_required_ |= entry.port_required ? bit : 0;
+        whole_ |= entry.head.whole ? bit : 0;
+        patterns_[bucket] = entry.pattern;
         for (std::size_t i = 0; i < kHeadOctets; ++i) {
             for (std::size_t octet = 0; octet < entry.head.sets[i].size(); ++octet) {
                 words_[i][octet] |= entry.head.sets[i].test(octet) ? bit : 0;

@@ -78,17 +78,21 @@ struct PatternGroup {
     std::optional<PatternDatabase> database;
 };
 
+/// Patterns that a payload is scanned for where the sieve asks for it.
+struct SievedPatterns {
+    PatternGroup group;
+    PayloadSieve sieve;
+    NumberTable<bool> required_ports; ///< patterns tied to ports count on these
+};
+
 /// Patterns of some rules, by what decides whether a payload is scanned for them.
 struct PatternShare {
-    PatternGroup anchored; ///< where the sieve does not say no
-    PayloadSieve sieve;    ///< of `anchored`
-    /// Of `anchored`: patterns tied to ports count on these.
-    NumberTable<bool> required_ports;
-    PatternGroup anywhere; ///< always
-    PatternGroup refining; ///< of rules that refine one: where that one may be the flow's
+    SievedPatterns anchored;
+    PatternGroup anywhere;   ///< always
+    SievedPatterns refining; ///< of rules that refine one: where that one may be the flow's
 
     [[nodiscard]] std::array<const PatternGroup*, 3> groups() const noexcept {
-        return {&anchored, &anywhere, &refining};
+        return {&anchored.group, &anywhere, &refining.group};
     }
     [[nodiscard]] bool has_database() const noexcept {
         const auto all = groups();

@@ -240,23 +240,45 @@ bool ApplicationMeter::is_complete(const InspectedFlow& flow) const noexcept {
            patterns_asked(flow, flow.names.done) == PatternsAsked::none;
 }
 
+namespace {
+
+/// Whom a flow is with: what is there of these, the first in this order.
+struct FlowNames {
+    std::string_view server_name;
+    std::string_view dns_name;
+};
+
+FlowNames names_of(const ApplicationFields& fields) noexcept {
+    constexpr std::array kServerNames = {Field::tls_server_name, Field::quic_server_name,
+                                         Field::http_host};
+    FlowNames names;
+    std::size_t best = kServerNames.size();
+    for (std::size_t i = 0; i < fields.size(); ++i) {
+        const ApplicationFields::Value value = fields.at(i);
+        if (value.field == Field::dns_name) {
+            names.dns_name = value.text;
+        }
+        for (std::size_t order = 0; order < best; ++order) {
+            if (value.field == kServerNames[order] && !value.text.empty()) {
+                best = order;
+                names.server_name = value.text;
+            }
+        }
+    }
+    return names;
+}
+
+} // namespace
+
 ApplicationLabel ApplicationMeter::label_of(const InspectedFlow& flow) const noexcept {
     if (rules_ == nullptr) {
         return {};
     }
-    const ApplicationFields& fields = flow.names.fields;
-    std::string_view server_name;
-    for (const ApplicationField field :
-         {ApplicationField::tls_server_name, ApplicationField::quic_server_name,
-          ApplicationField::http_host}) {
-        if (server_name.empty()) {
-            server_name = fields.text(field);
-        }
-    }
+    const auto [server_name, dns_name] = names_of(flow.names.fields);
     return rules_->resolve({.state = &flow.label,
                             .parsed = flow.names.protocol,
                             .server_name = server_name,
-                            .dns_name = fields.text(ApplicationField::dns_name),
+                            .dns_name = dns_name,
                             .protocol = flow.protocol,
                             .source_port = flow.source_port,
                             .destination_port = flow.destination_port,

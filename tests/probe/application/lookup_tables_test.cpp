@@ -47,6 +47,7 @@ TEST_CASE("a name finds the hosts at and above it, and no others", "[application
     CHECK(ask("flume.example") == std::set{1, 2, 4});
     CHECK(ask("www.flume.example") == std::set{1, 2, 3, 4});
     CHECK(ask("a.b.www.flume.example") == std::set{1, 2, 3, 4});
+    CHECK(ask("WWW.Flume.Example") == std::set{1, 2, 3, 4});
     CHECK(ask("notflume.example") == std::set{2});
     CHECK(ask("flume.example.org").empty());
     CHECK(ask("").empty());

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// A payload that the sieve refuses matches no pattern: held against Hyperscan itself, for the
-// shipped patterns and for made ones.
+// A payload that the sieve refuses matches no pattern, and what it finds matches: held against
+// Hyperscan itself, for the shipped patterns and for made ones.
 #include "probe/application/payload_sieve.hpp"
 
 #include <algorithm>
 #include <random>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -34,8 +35,17 @@ PayloadSieve sieve_of(const std::vector<PatternHead>& heads, bool first_only = f
     return PayloadSieve(std::move(entries));
 }
 
+Verdict ask(const PayloadSieve& sieve, std::string_view payload, bool first_of_direction = true) {
+    return sieve.ask(bytes(payload), first_of_direction, [](std::uint32_t) {});
+}
+
 bool admits(const std::string& pattern, std::string_view payload, bool ignore_case = false) {
-    return sieve_of(pattern_heads({pattern, ignore_case})).ask(bytes(payload), true) != Verdict::no;
+    return ask(sieve_of(pattern_heads({pattern, ignore_case})), payload) != Verdict::no;
+}
+
+/// What the sieve says of a payload, without a scan.
+bool finds(const std::string& pattern, std::string_view payload) {
+    return ask(sieve_of(pattern_heads({pattern})), payload) == Verdict::found;
 }
 
 /// The shipped patterns that begin a payload.
@@ -54,10 +64,11 @@ std::vector<PatternExpression> shipped_expressions() {
     return expressions;
 }
 
-bool matches(const PatternDatabase& database, PatternScratch& scratch, std::string_view payload) {
-    bool found = false;
-    const auto note = [](void* context, std::uint32_t) noexcept {
-        *static_cast<bool*>(context) = true;
+std::set<std::uint32_t> matching(const PatternDatabase& database, PatternScratch& scratch,
+                                 std::string_view payload) {
+    std::set<std::uint32_t> found;
+    const auto note = [](void* context, std::uint32_t expression) noexcept {
+        static_cast<std::set<std::uint32_t>*>(context)->insert(expression);
     };
     REQUIRE(scratch.scan(database, bytes(payload), note, &found));
     return found;
@@ -165,16 +176,48 @@ TEST_CASE("A pattern with many beginnings is told by fewer octets",
 }
 
 TEST_CASE("The sieve knows which patterns count", "[application][labels][without-hyperscan]") {
-    CHECK(PayloadSieve().ask(bytes("anything"), true) == Verdict::no);
-    CHECK(PayloadSieve().ask({}, true) == Verdict::no);
-    const auto heads = pattern_heads({"AB"});
-    CHECK(sieve_of(heads, true).ask(bytes("ABC"), true) == Verdict::maybe);
-    CHECK(sieve_of(heads, true).ask(bytes("ABC"), false) == Verdict::no);
-    CHECK(sieve_of(heads, false).ask(bytes("ABC"), false) == Verdict::maybe);
-    CHECK(sieve_of(heads, true, true).ask(bytes("ABC"), true) == Verdict::on_port);
-    CHECK(sieve_of(heads, true, true).ask(bytes("ACC"), true) == Verdict::no);
-    CHECK(PayloadSieve({{heads[0], true, true}, {heads[0], false, false}}).ask(bytes("AB"), true) ==
+    CHECK(ask(PayloadSieve(), "anything") == Verdict::no);
+    CHECK(ask(PayloadSieve(), "") == Verdict::no);
+    const auto heads = pattern_heads({"AB$"}); // more than a head tells
+    CHECK(ask(sieve_of(heads, true), "ABBC") == Verdict::maybe);
+    CHECK(ask(sieve_of(heads, true), "ABBC", false) == Verdict::no);
+    CHECK(ask(sieve_of(heads, false), "ABBC", false) == Verdict::maybe);
+    CHECK(ask(sieve_of(heads, true, true), "ABBB") == Verdict::on_port);
+    CHECK(ask(sieve_of(heads, true, true), "ACCC") == Verdict::no);
+    CHECK(ask(PayloadSieve({{heads[0], true, true}, {heads[0], false, false}}), "ABBC") ==
           Verdict::maybe);
+    CHECK(ask(sieve_of({PatternHead::any()}), "?") == Verdict::maybe);
+}
+
+TEST_CASE("A pattern that its first octets tell needs no scan",
+          "[application][labels][without-hyperscan]") {
+    CHECK(finds("^(?:AB|C[0-9]{2})", "ABC"));
+    CHECK(finds("^(?:AB|C[0-9]{2})", "C12"));
+    CHECK(finds("a{2,3}b?", "aa"));
+    CHECK(finds("1234567890abcdef", "1234567890abcdef"));
+    CHECK(finds("a.{0,20}b", "axb"));
+    // All of these ask for more than stands in the first octets, or may.
+    CHECK_FALSE(finds("ab$", "ab"));
+    CHECK_FALSE(finds("1234567890abcdefg", "1234567890abcdefg"));
+    CHECK_FALSE(finds(".{17}", "1234567890abcdefg"));
+    CHECK_FALSE(finds("a.{0,20}b", "a123456789012345678b"));
+    CHECK_FALSE(finds(R"(a\sb)", "a b"));
+    CHECK_FALSE(finds("a^b", "ab"));
+    CHECK_FALSE(finds(R"(a\bb)", "ab"));
+    // With a pattern that does, in one bucket, or beside it.
+    const auto whole = pattern_heads({"AB"});
+    const auto more = pattern_heads({"AB$"});
+    CHECK(ask(PayloadSieve({{whole[0], true, false, 0}, {more[0], true, false, 1}}), "ABBC") ==
+          Verdict::maybe);
+    // Several at once, each told once.
+    const PayloadSieve both({{pattern_heads({"A"})[0], true, false, 3},
+                             {pattern_heads({"A.C"})[0], false, true, 5},
+                             {pattern_heads({"AC"})[0], true, false, 7}});
+    std::vector<std::uint32_t> found;
+    CHECK(both.ask(bytes("ABC"), true, [&](std::uint32_t pattern) { found.push_back(pattern); }) ==
+          Verdict::found);
+    std::sort(found.begin(), found.end());
+    CHECK(found == std::vector<std::uint32_t>{3, 5});
 }
 
 TEST_CASE("The sieve spares most payloads that are none of the shipped patterns'",
@@ -194,42 +237,58 @@ TEST_CASE("The sieve spares most payloads that are none of the shipped patterns'
         while (payload.size() < kHeadOctets) {
             payload += static_cast<char>(below(random, 256));
         }
-        let_through += sieve.ask(bytes(payload), true) != Verdict::no ? 1 : 0;
+        let_through += ask(sieve, payload) != Verdict::no ? 1 : 0;
     }
     INFO(let_through);
     CHECK(let_through < kPayloads / 5);
 }
 
-TEST_CASE("No payload that a shipped pattern matches is refused", "[application][labels]") {
+TEST_CASE("The sieve says of shipped patterns what Hyperscan says", "[application][labels]") {
     Random random(20'261'127); // NOLINT(cert-msc51-cpp)
-    unsigned matched = 0;
-    std::vector<PatternHead> all_heads;
-    std::vector<PatternExpression> expressions = shipped_expressions();
+    std::vector<PayloadSieve::Entry> entries;
+    const std::vector<PatternExpression> expressions = shipped_expressions();
     for (const PatternExpression& expression : expressions) {
-        const std::vector<PatternHead> heads = pattern_heads(expression);
-        all_heads.insert(all_heads.end(), heads.begin(), heads.end());
+        const auto number = static_cast<std::uint32_t>(&expression - expressions.data());
+        for (const PatternHead& head : pattern_heads(expression)) {
+            entries.push_back({head, false, false, number});
+        }
     }
-    const PayloadSieve sieve = sieve_of(all_heads);
+    const PayloadSieve sieve(entries);
     const PatternDatabase database = PatternDatabase::compile(expressions);
     const PatternDatabase* const asked = &database;
     PatternScratch scratch({&asked, 1});
-    for (const PatternHead& head : all_heads) {
+    unsigned scanned = 0;
+    unsigned found = 0;
+    for (const PayloadSieve::Entry& entry : entries) {
         for (int i = 0; i < 100; ++i) {
-            const std::string payload = payload_for(head, random);
-            if (!payload.empty() && matches(database, scratch, payload)) {
-                ++matched;
-                INFO(payload);
-                REQUIRE(sieve.ask(bytes(payload), true) == Verdict::maybe);
+            const std::string payload = payload_for(entry.head, random);
+            if (payload.empty()) {
+                continue;
+            }
+            const std::set<std::uint32_t> truth = matching(database, scratch, payload);
+            std::set<std::uint32_t> told;
+            const Verdict verdict = sieve.ask(bytes(payload), true,
+                                              [&](std::uint32_t pattern) { told.insert(pattern); });
+            INFO(payload);
+            if (verdict == Verdict::found) {
+                ++found;
+                REQUIRE(told == truth);
+            } else {
+                REQUIRE((verdict == Verdict::maybe || truth.empty()));
+                REQUIRE(told.empty());
+                scanned += truth.empty() ? 0 : 1;
             }
         }
     }
-    CHECK(matched > 1'000);
+    CHECK(scanned > 1'000);
+    CHECK(found > 1'000);
 }
 
-TEST_CASE("No payload that a made pattern matches is refused", "[application][labels]") {
+TEST_CASE("The sieve says of made patterns what Hyperscan says", "[application][labels]") {
     Random random(1); // NOLINT(cert-msc51-cpp)
     unsigned matched = 0;
     unsigned refused = 0;
+    unsigned found = 0;
     for (int i = 0; i < 200; ++i) {
         const PatternExpression expression{
             "^(?:" + made_pattern(random, 2) + (below(random, 8) == 0 ? "$)" : ")"),
@@ -243,16 +302,19 @@ TEST_CASE("No payload that a made pattern matches is refused", "[application][la
             for (unsigned octets = 1 + below(random, 10); octets > 0; --octets) {
                 payload += "abcAB"[below(random, 5)];
             }
-            const bool let_through = sieve.ask(bytes(payload), true) != Verdict::no;
-            const bool found = matches(database, scratch, payload);
-            matched += found ? 1 : 0;
-            refused += let_through ? 0 : 1;
+            const Verdict verdict = ask(sieve, payload);
+            const bool matches = !matching(database, scratch, payload).empty();
+            matched += matches ? 1 : 0;
+            refused += verdict == Verdict::no ? 1 : 0;
+            found += verdict == Verdict::found ? 1 : 0;
             INFO(expression.text << " " << payload);
-            REQUIRE((let_through || !found));
+            REQUIRE((verdict != Verdict::no || !matches));
+            REQUIRE((verdict != Verdict::found || matches));
         }
     }
     CHECK(matched > 1'000);
     CHECK(refused > 1'000);
+    CHECK(found > 1'000);
 }
 
 } // namespace probe::test
