@@ -4,38 +4,15 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <cstdlib>
 
-#include "encoder/utf8.hpp"
 #include "probe/application/application_inspector.hpp"
 #include "probe/application/payload_reader.hpp"
+#include "tests/fuzz/layer7_fuzz.hpp"
 
-namespace {
-
-void require(bool held) {
-    if (!held) {
-        std::abort();
-    }
-}
-
-/// What every reader of ApplicationFields may rely on.
-void check(const probe::ApplicationFields& fields) {
-    for (std::size_t i = 0; i < probe::kApplicationFields; ++i) {
-        const auto& info = probe::field_info(static_cast<probe::ApplicationField>(i));
-        if (info.kind != probe::FieldKind::text) {
-            continue;
-        }
-        std::string_view text = fields.text(info.field);
-        require(text.size() <= info.octets_max);
-        while (!text.empty()) {
-            const std::size_t octets = ipfix::utf8_octets(text);
-            require(octets > 0);
-            text.remove_prefix(octets);
-        }
-    }
-}
-
-} // namespace
+using probe::fuzz::check;
+using probe::fuzz::kClientPort;
+using probe::fuzz::kPorts;
+using probe::fuzz::require;
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     static probe::ApplicationInspector inspector([] {
@@ -44,8 +21,6 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         options.fingerprints.ja3 = true;
         return options;
     }());
-    constexpr std::array<std::uint16_t, 16> kPorts = {443, 53, 80,   22,   25,   21,   143,  110,
-                                                      123, 67, 5353, 5355, 1812, 1194, 4500, 137};
     constexpr std::uint8_t kTcp = 6;
     constexpr std::uint8_t kUdp = 17;
     probe::PayloadReader reader(probe::Bytes(data, size));
@@ -59,8 +34,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         const std::uint8_t how = reader.u8();
         packet.direction = how & 1;
         packet.payload = reader.take_up_to(reader.u16());
-        packet.source_port = packet.direction == 0 ? std::uint16_t{50'000} : port;
-        packet.destination_port = packet.direction == 0 ? port : std::uint16_t{50'000};
+        packet.source_port = packet.direction == 0 ? kClientPort : port;
+        packet.destination_port = packet.direction == 0 ? port : kClientPort;
         std::uint32_t& next = sequence[packet.direction];
         packet.tcp_sequence = next + (how >> 4) - (how >> 1 & 7U);
         next += static_cast<std::uint32_t>(packet.payload.size());
