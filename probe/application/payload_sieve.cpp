@@ -2,6 +2,7 @@
 #include "probe/application/payload_sieve.hpp"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 namespace probe {
@@ -69,72 +70,140 @@ bool before(const Entry& a, const Entry& b) noexcept {
     return false;
 }
 
-Entry joined(const Entry& a, const Entry& b) {
-    Entry both = a;
-    for (std::size_t i = 0; i < kHeadOctets; ++i) {
-        both.head.sets[i] |= b.head.sets[i];
+/// Some heads together: the octets and the least length of any.
+struct Bucket {
+    explicit Bucket(const Entry& entry) : joined(entry), heads{entry} {}
+    void take(Bucket other) {
+        for (std::size_t i = 0; i < kHeadOctets; ++i) {
+            joined.head.sets[i] |= other.joined.head.sets[i];
+        }
+        joined.head.octets_min = std::min(joined.head.octets_min, other.joined.head.octets_min);
+        std::move(other.heads.begin(), other.heads.end(), std::back_inserter(heads));
     }
-    both.head.octets_min = std::min(a.head.octets_min, b.head.octets_min);
-    both.head.whole = false;
-    return both;
-}
+    Entry joined;
+    std::vector<Entry> heads;
+};
 
-/// How many payloads an entry costs a scan.
-double scans(const Entry& entry) {
-    return entry.head.whole ? 0 : likelihood(entry.head);
-}
-
-/// How many more it is when the two share a bucket.
-double price(const Entry& a, const Entry& b) {
+/// How many more payloads come through when the two share a bucket.
+double price(const Bucket& a, const Bucket& b) {
     constexpr double kNever = 1e9;
-    return same_kind(a, b) ? scans(joined(a, b)) - scans(a) - scans(b) : kNever;
+    if (!same_kind(a.joined, b.joined)) {
+        return kNever;
+    }
+    PatternHead both = a.joined.head;
+    for (std::size_t i = 0; i < kHeadOctets; ++i) {
+        both.sets[i] |= b.joined.head.sets[i];
+    }
+    return likelihood(both) - likelihood(a.joined.head) - likelihood(b.joined.head);
+}
+
+/// Octets side by side.
+struct Run {
+    std::size_t least;
+    std::size_t greatest;
+};
+
+std::vector<Run> runs_of(const OctetSet& set) {
+    std::vector<Run> runs;
+    for (std::size_t octet = 0; octet < set.size(); ++octet) {
+        if (set.test(octet) && (runs.empty() || runs.back().greatest + 1 != octet)) {
+            runs.push_back({octet, octet});
+        } else if (set.test(octet)) {
+            runs.back().greatest = octet;
+        }
+    }
+    return runs;
 }
 
 /// The cheapest neighbours share a bucket, until there are few enough.
-std::vector<Entry> in_buckets(std::vector<Entry> entries, std::size_t buckets) {
+std::vector<Bucket> in_buckets(std::vector<Entry> entries, std::size_t count) {
     std::stable_sort(entries.begin(), entries.end(),
                      [](const Entry& a, const Entry& b) { return before(a, b); });
+    std::vector<Bucket> buckets(entries.begin(), entries.end());
     std::vector<double> prices; // of each with the next one
-    for (std::size_t i = 0; i + 1 < entries.size(); ++i) {
-        prices.push_back(price(entries[i], entries[i + 1]));
+    for (std::size_t i = 0; i + 1 < buckets.size(); ++i) {
+        prices.push_back(price(buckets[i], buckets[i + 1]));
     }
-    while (entries.size() > buckets) {
+    while (buckets.size() > count) {
         const auto cheapest = std::min_element(prices.begin(), prices.end());
         const auto at = cheapest - prices.begin();
-        const auto first = entries.begin() + at;
-        *first = joined(*first, *(first + 1));
-        entries.erase(first + 1);
+        const auto first = buckets.begin() + at;
+        first->take(std::move(*(first + 1)));
+        buckets.erase(first + 1);
         prices.erase(cheapest);
         const auto place = static_cast<std::size_t>(at);
         if (place > 0) {
-            prices[place - 1] = price(entries[place - 1], entries[place]);
+            prices[place - 1] = price(buckets[place - 1], buckets[place]);
         }
         if (place < prices.size()) {
-            prices[place] = price(entries[place], entries[place + 1]);
+            prices[place] = price(buckets[place], buckets[place + 1]);
         }
     }
-    return entries;
+    return buckets;
 }
 
 } // namespace
 
 PayloadSieve::PayloadSieve(std::vector<Entry> entries) {
-    const std::vector<Entry> buckets = in_buckets(std::move(entries), kBuckets);
-    for (std::size_t bucket = 0; bucket < buckets.size(); ++bucket) {
-        const Entry& entry = buckets[bucket];
-        const Buckets bit = Buckets{1} << bucket;
-        for (std::size_t octets = entry.head.octets_min; octets <= kHeadOctets; ++octets) {
-            by_octets_[octets] |= bit;
-        }
-        later_ |= entry.first_only ? 0 : bit;
-        port_required_ |= entry.port_required ? bit : 0;
-        whole_ |= entry.head.whole ? bit : 0;
-        patterns_[bucket] = entry.pattern;
-        for (std::size_t i = 0; i < kHeadOctets; ++i) {
-            for (std::size_t octet = 0; octet < entry.head.sets[i].size(); ++octet) {
-                words_[i][octet] |= entry.head.sets[i].test(octet) ? bit : 0;
+    std::erase_if(entries, [](const Entry& entry) { // nothing begins so
+        const auto& sets = entry.head.sets;
+        return std::any_of(sets.begin(), sets.end(),
+                           [](const OctetSet& set) { return set.none(); });
+    });
+    const std::vector<Bucket> buckets = in_buckets(std::move(entries), kBuckets);
+    for (std::size_t bucket = 0; bucket < kBuckets; ++bucket) {
+        if (bucket < buckets.size()) {
+            add_bucket(bucket, buckets[bucket].joined);
+            for (const Entry& head : buckets[bucket].heads) {
+                add_head(head);
             }
         }
+        begin_[bucket + 1] = static_cast<std::uint32_t>(kinds_.size());
+    }
+}
+
+void PayloadSieve::add_bucket(std::size_t bucket, const Entry& joined) {
+    const Buckets bit = Buckets{1} << bucket;
+    for (std::size_t octets = joined.head.octets_min; octets <= kHeadOctets; ++octets) {
+        by_octets_[octets] |= bit;
+    }
+    later_ |= joined.first_only ? 0 : bit;
+    for (std::size_t i = 0; i < kHeadOctets; ++i) {
+        for (std::size_t octet = 0; octet < joined.head.sets[i].size(); ++octet) {
+            words_[i][octet] |= joined.head.sets[i].test(octet) ? bit : 0;
+        }
+    }
+}
+
+/// Octets with gaps between them make several ranges; where those would be too many, the gaps are
+/// let through.
+void PayloadSieve::add_head(const Entry& entry) {
+    constexpr std::size_t kRangesMax = 24;
+    std::vector<Ranges> all(1);
+    bool exact = true;
+    for (std::size_t i = 0; i < kHeadOctets; ++i) {
+        std::vector<Run> runs = runs_of(entry.head.sets[i]);
+        if (all.size() * runs.size() > kRangesMax) {
+            exact = false;
+            runs = {{runs.front().least, runs.back().greatest}};
+        }
+        std::vector<Ranges> longer;
+        for (const Ranges& before : all) {
+            for (const Run& run : runs) {
+                longer.push_back(before);
+                longer.back().least[i] = static_cast<std::uint8_t>(run.least);
+                longer.back().width[i] = static_cast<std::uint8_t>(run.greatest - run.least);
+            }
+        }
+        all = std::move(longer);
+    }
+    for (const Ranges& ranges : all) {
+        ranges_.push_back(ranges);
+        kinds_.push_back({.pattern = entry.pattern,
+                          .octets_min = static_cast<std::uint8_t>(entry.head.octets_min),
+                          .whole = entry.head.whole && exact,
+                          .first_only = entry.first_only,
+                          .port_required = entry.port_required});
     }
 }
 

@@ -3,13 +3,15 @@
 //
 // The heads of all patterns lie in 64 buckets, like ones together; by position and octet a word has
 // a bit for each bucket in which some head has that octet there. The words of a payload's first
-// octets, taken together, leave the buckets that may match: as a rule none. A head that is a whole
-// pattern and has its bucket to itself is a match. The price is the same for any number of
-// patterns. False positives cost a scan; there are no false negatives.
+// octets, taken together, leave the buckets that may match: as a rule none. The price is the same
+// for any number of patterns. Of the buckets that are left the heads are held against the payload
+// one by one: one that is a whole pattern is a match, any other costs a scan. There are no false
+// negatives.
 //
 // Built while rules are loaded, then immutable: any thread may ask.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <cstddef>
@@ -33,14 +35,14 @@ class PayloadSieve {
     enum class Verdict : std::uint8_t {
         no,      ///< no pattern matches
         found,   ///< those that were told, and no others
-        on_port, ///< none but those that are tied to ports
+        on_port, ///< beside those none but patterns that are tied to ports
         maybe,
     };
 
     PayloadSieve() = default; ///< of no pattern
     explicit PayloadSieve(std::vector<Entry> entries);
 
-    /// Calls `found` with patterns where the answer is Verdict::found.
+    /// Calls `found` with patterns that match, the same one several times as the case may be.
     template <class Found>
     [[nodiscard]] Verdict ask(Bytes payload, bool first_of_direction,
                               Found&& found) const noexcept {
@@ -60,26 +62,78 @@ class PayloadSieve {
         if (left == 0) {
             return Verdict::no;
         }
-        if ((left & ~whole_) == 0) {
-            for (; left != 0; left &= left - 1) {
-                found(patterns_[static_cast<std::size_t>(std::countr_zero(left))]);
-            }
-            return Verdict::found;
-        }
-        return (left & ~port_required_) == 0 ? Verdict::on_port : Verdict::maybe;
+        return hold_against(payload, first_of_direction, left, found);
     }
 
   private:
     using Buckets = std::uint64_t;
     static constexpr std::size_t kBuckets = 64;
+    /// A bucket with more heads is not looked through: a scan is not dearer.
+    static constexpr std::size_t kHeadsMax = 128;
+
+    /// By position: the least octet, and how far the greatest one lies above it.
+    struct Ranges {
+        std::array<std::uint8_t, kHeadOctets> least{};
+        std::array<std::uint8_t, kHeadOctets> width{};
+
+        [[nodiscard]] bool hold(
+            const std::array<std::uint8_t, kHeadOctets>& octets) const noexcept {
+            std::uint8_t beyond = 0;
+            for (std::size_t i = 0; i < kHeadOctets; ++i) {
+                const auto above = static_cast<std::uint8_t>(octets[i] - least[i]);
+                beyond = static_cast<std::uint8_t>(beyond | (above > width[i] ? 0xFF : 0));
+            }
+            return beyond == 0;
+        }
+    };
+    struct Kind {
+        std::uint32_t pattern = 0;
+        std::uint8_t octets_min = 0;
+        bool whole = false; ///< and the ranges are all of it
+        bool first_only = false;
+        bool port_required = false;
+    };
+
+    void add_bucket(std::size_t bucket, const Entry& joined);
+    void add_head(const Entry& entry);
+
+    /// The heads of these buckets, one by one.
+    template <class Found>
+    [[nodiscard]] Verdict hold_against(Bytes payload, bool first_of_direction, Buckets left,
+                                       Found& found) const noexcept {
+        std::array<std::uint8_t, kHeadOctets> octets{};
+        std::copy_n(payload.begin(), std::min(payload.size(), kHeadOctets), octets.begin());
+        Verdict verdict = Verdict::no;
+        for (; left != 0; left &= left - 1) {
+            const auto bucket = static_cast<std::size_t>(std::countr_zero(left));
+            const std::uint32_t end = begin_[bucket + 1];
+            if (end - begin_[bucket] > kHeadsMax) {
+                return Verdict::maybe;
+            }
+            for (std::uint32_t i = begin_[bucket]; i < end; ++i) {
+                const Kind& kind = kinds_[i];
+                if (!ranges_[i].hold(octets) || payload.size() < kind.octets_min ||
+                    (kind.first_only && !first_of_direction)) {
+                    continue;
+                }
+                if (kind.whole) {
+                    found(kind.pattern);
+                }
+                verdict = std::max(verdict, kind.whole           ? Verdict::found
+                                            : kind.port_required ? Verdict::on_port
+                                                                 : Verdict::maybe);
+            }
+        }
+        return verdict;
+    }
 
     /// By a payload's length: with a head of that many octets, or of less.
     std::array<Buckets, kHeadOctets + 1> by_octets_{};
     Buckets later_ = 0; ///< asked of later payloads, too
-    Buckets port_required_ = 0;
-    Buckets whole_ = 0;                              ///< a pattern by itself
-    std::array<std::uint32_t, kBuckets> patterns_{}; ///< of `whole_`
     std::array<std::array<Buckets, 256>, kHeadOctets> words_{};
+    std::array<std::uint32_t, kBuckets + 1> begin_{}; ///< by bucket: its first head
+    std::vector<Ranges> ranges_;                      ///< of all heads, by bucket
+    std::vector<Kind> kinds_;
 };
 
 } // namespace probe

@@ -204,12 +204,15 @@ TEST_CASE("A pattern that its first octets tell needs no scan",
     CHECK_FALSE(finds(R"(a\sb)", "a b"));
     CHECK_FALSE(finds("a^b", "ab"));
     CHECK_FALSE(finds(R"(a\bb)", "ab"));
-    // With a pattern that does, in one bucket, or beside it.
+    CHECK(finds("[ac]b", "cb")); // octets with a gap between them
+    CHECK_FALSE(admits("[ac]b", "bb"));
+    CHECK_FALSE(admits(R"([^\x00-\xff]b)", "ab"));
+    // With a pattern that does.
     const auto whole = pattern_heads({"AB"});
     const auto more = pattern_heads({"AB$"});
     CHECK(ask(PayloadSieve({{whole[0], true, false, 0}, {more[0], true, false, 1}}), "ABBC") ==
           Verdict::maybe);
-    // Several at once, each told once.
+    // Several at once.
     const PayloadSieve both({{pattern_heads({"A"})[0], true, false, 3},
                              {pattern_heads({"A.C"})[0], false, true, 5},
                              {pattern_heads({"AC"})[0], true, false, 7}});
@@ -275,7 +278,7 @@ TEST_CASE("The sieve says of shipped patterns what Hyperscan says", "[applicatio
                 REQUIRE(told == truth);
             } else {
                 REQUIRE((verdict == Verdict::maybe || truth.empty()));
-                REQUIRE(told.empty());
+                REQUIRE(std::includes(truth.begin(), truth.end(), told.begin(), told.end()));
                 scanned += truth.empty() ? 0 : 1;
             }
         }
