@@ -66,14 +66,10 @@ class FrontIndex {
     template <class IsIt>
     [[nodiscard]] std::int32_t find_exact(std::uint64_t hash, IsIt is_it) const noexcept {
         const Bucket& b = bucket(hash);
-        for (std::size_t w = 0; w < b.tags.size(); ++w) {
-            // a false mark costs a comparison of keys
-            for (std::uint64_t marks = matches(b.tags[w], tag_of(hash)); marks != 0;
-                 marks &= marks - 1) {
-                const std::int32_t slot = b.slots[w * kTagsPerWord + lane(marks)];
-                if (is_it(slot)) {
-                    return slot;
-                }
+        for (std::uint32_t marks = marks_of(b, tag_of(hash)); marks != 0; marks &= marks - 1) {
+            const std::int32_t slot = b.slots[entry_of(marks)];
+            if (is_it(slot)) {
+                return slot;
             }
         }
         return kNoSlot;
@@ -168,8 +164,6 @@ class FrontIndex {
   private:
     static constexpr std::size_t kTagsPerWord = 4;
     static constexpr std::uint64_t kFree = 0; ///< the tag of no flow
-    static constexpr std::uint64_t kEveryTag = 0x0001'0001'0001'0001ULL;
-    static constexpr std::uint64_t kTopBits = 0x8000'8000'8000'8000ULL;
     static constexpr std::size_t kTicksPerTable = 64;
 
     struct alignas(kCacheLineBytes) Bucket {
@@ -195,30 +189,31 @@ class FrontIndex {
         return hash >> 48 | 1; // never kFree
     }
 
-    /// The top bit of every tag in `tags` that equals `tag`. A tag above a match may be marked
-    /// falsely (the borrow of the subtraction); the lowest mark is always true.
-    [[nodiscard]] static std::uint64_t matches(std::uint64_t tags, std::uint64_t tag) noexcept {
-        const std::uint64_t difference = tags ^ (tag * kEveryTag);
-        return (difference - kEveryTag) & ~difference & kTopBits;
-    }
-    [[nodiscard]] static std::size_t lane(std::uint64_t marks) noexcept {
-        return static_cast<std::size_t>(std::countr_zero(marks)) / 16;
-    }
-    /// The first entry with the tag; kEntriesPerBucket or more where there is none. In vectors
-    /// where every processor of the build has them: no branch on the half that it is in.
-    [[nodiscard]] static std::size_t first_of(const Bucket& b, std::uint64_t tag) noexcept {
+    /// A bit for each entry with the tag, two apart. In vectors where every processor of the build
+    /// has them: no branch on where a flow is.
+    [[nodiscard]] static std::uint32_t marks_of(const Bucket& b, std::uint64_t tag) noexcept {
 #if defined(__SSE2__)
+        constexpr std::uint32_t kEvenBits = 0x5555;
         __m128i tags;
         std::memcpy(&tags, b.tags.data(), sizeof tags);
         const __m128i equal = _mm_cmpeq_epi16(tags, _mm_set1_epi16(static_cast<short>(tag)));
-        constexpr unsigned kNone = 1U << 2 * kEntriesPerBucket;
-        const unsigned marks = static_cast<unsigned>(_mm_movemask_epi8(equal)) | kNone;
-        return static_cast<std::size_t>(std::countr_zero(marks)) / 2;
+        return static_cast<std::uint32_t>(_mm_movemask_epi8(equal)) & kEvenBits;
 #else
-        const std::uint64_t low = matches(b.tags[0], tag);
-        const std::uint64_t high = matches(b.tags[1], tag);
-        return lane(low != 0 ? low : high) + (low != 0 ? 0 : kTagsPerWord);
+        const auto tags = std::bit_cast<std::array<std::uint16_t, kEntriesPerBucket>>(b.tags);
+        std::uint32_t marks = 0;
+        for (std::uint32_t i = 0; i < kEntriesPerBucket; ++i) {
+            marks |= std::uint32_t{tags[i] == tag} << 2 * i;
+        }
+        return marks;
 #endif
+    }
+    /// Of the lowest mark; kEntriesPerBucket or more where there is none.
+    [[nodiscard]] static std::size_t entry_of(std::uint32_t marks) noexcept {
+        return static_cast<std::size_t>(std::countr_zero(marks)) / 2;
+    }
+    /// The first entry with the tag; kEntriesPerBucket or more where there is none.
+    [[nodiscard]] static std::size_t first_of(const Bucket& b, std::uint64_t tag) noexcept {
+        return entry_of(marks_of(b, tag));
     }
     static constexpr unsigned kPlaceBits = 3;
     static_assert(kEntriesPerBucket == 1U << kPlaceBits);
