@@ -172,27 +172,23 @@ void list_entries(RuleSet& set) {
 
 using Patterns = std::vector<const RulePattern*>;
 
-/// What the sieve is told of patterns, in their order.
-struct SieveEntries {
-    std::vector<PayloadSieve::Entry> entries;
-    std::uint32_t patterns = 0;
-
-    void add(const ApplicationRule& rule, const RulePattern& pattern, SievedPatterns& into) {
-        const std::vector<PatternHead> heads = pattern.anchor == PatternAnchor::anywhere
-                                                   ? std::vector{PatternHead::any()}
-                                                   : pattern_heads(pattern.expression);
-        for (const PatternHead& head : heads) {
-            entries.push_back(
-                {head, pattern.anchor == PatternAnchor::start, rule.port_required, patterns});
-        }
-        ++patterns;
-        for (const std::uint16_t port : rule.ports) {
-            if (rule.port_required) {
-                into.required_ports.add(port, true);
-            }
+/// Tells the sieve what begins with the pattern, the last one of the group.
+void sieve_pattern(const ApplicationRule& rule, const RulePattern& pattern, SievedPatterns& into,
+                   std::vector<PayloadSieve::Entry>& entries) {
+    const auto number = static_cast<std::uint32_t>(into.group.places.size() - 1);
+    const std::vector<PatternHead> heads = pattern.anchor == PatternAnchor::anywhere
+                                               ? std::vector{PatternHead::any()}
+                                               : pattern_heads(pattern.expression);
+    for (const PatternHead& head : heads) {
+        entries.push_back(
+            {head, pattern.anchor == PatternAnchor::start, rule.port_required, number});
+    }
+    for (const std::uint16_t port : rule.ports) {
+        if (rule.port_required) {
+            into.required_ports.add(port, true);
         }
     }
-};
+}
 
 /// Patterns of the transport's rules from `begin` to before `end`, in rule order, as
 /// PatternShare::groups() lists them.
@@ -201,8 +197,8 @@ std::array<Patterns, 3> collect(const RuleSet& set, std::size_t transport, std::
     Patterns anchored;
     Patterns anywhere;
     Patterns refining;
-    SieveEntries of_anchored;
-    SieveEntries of_refining;
+    std::vector<PayloadSieve::Entry> of_anchored;
+    std::vector<PayloadSieve::Entry> of_refining;
     for (std::size_t i = begin; i < end; ++i) {
         const ApplicationRule& rule = set.rules[i];
         if (!(transport == 0 ? rule.tcp : rule.udp)) {
@@ -216,19 +212,19 @@ std::array<Patterns, 3> collect(const RuleSet& set, std::size_t transport, std::
             if (!rule.refines.empty()) {
                 refining.push_back(&pattern);
                 into.refining.group.places.push_back(place);
-                of_refining.add(rule, pattern, into.refining);
+                sieve_pattern(rule, pattern, into.refining, of_refining);
             } else if (pattern.anchor == PatternAnchor::anywhere) {
                 anywhere.push_back(&pattern);
                 into.anywhere.places.push_back(place);
             } else {
                 anchored.push_back(&pattern);
                 into.anchored.group.places.push_back(place);
-                of_anchored.add(rule, pattern, into.anchored);
+                sieve_pattern(rule, pattern, into.anchored, of_anchored);
             }
         }
     }
-    into.anchored.sieve = PayloadSieve(std::move(of_anchored.entries));
-    into.refining.sieve = PayloadSieve(std::move(of_refining.entries));
+    into.anchored.sieve = PayloadSieve(std::move(of_anchored));
+    into.refining.sieve = PayloadSieve(std::move(of_refining));
     return {anchored, anywhere, refining};
 }
 

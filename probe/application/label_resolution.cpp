@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // How patterns, parsers, names and ports become one label.
 #include <algorithm>
-#include <array>
 
 #include "probe/application/application_rules.hpp"
 #include "probe/application/rule_set.hpp"

@@ -53,6 +53,32 @@ bool is_any_but_heads(const FieldMask& mask) noexcept {
     return false;
 }
 
+/// Whom a flow is with: what is there of these, the first in this order.
+struct FlowNames {
+    std::string_view server_name;
+    std::string_view dns_name;
+};
+
+FlowNames names_of(const ApplicationFields& fields) noexcept {
+    constexpr std::array kServerNames = {Field::tls_server_name, Field::quic_server_name,
+                                         Field::http_host};
+    FlowNames names;
+    std::size_t best = kServerNames.size();
+    for (std::size_t i = 0; i < fields.size(); ++i) {
+        const ApplicationFields::Value value = fields.at(i);
+        if (value.field == Field::dns_name) {
+            names.dns_name = value.text;
+        }
+        for (std::size_t order = 0; order < best; ++order) {
+            if (value.field == kServerNames[order] && !value.text.empty()) {
+                best = order;
+                names.server_name = value.text;
+            }
+        }
+    }
+    return names;
+}
+
 // RFC 9293 section 3.1, RFC 768.
 constexpr std::uint32_t kTcpSequenceOffset = 4;
 constexpr std::uint32_t kTcpDataOffset = 12;
@@ -239,36 +265,6 @@ bool ApplicationMeter::is_complete(const InspectedFlow& flow) const noexcept {
     return heads && (!wants_parsers_ || flow.names.done) &&
            patterns_asked(flow, flow.names.done) == PatternsAsked::none;
 }
-
-namespace {
-
-/// Whom a flow is with: what is there of these, the first in this order.
-struct FlowNames {
-    std::string_view server_name;
-    std::string_view dns_name;
-};
-
-FlowNames names_of(const ApplicationFields& fields) noexcept {
-    constexpr std::array kServerNames = {Field::tls_server_name, Field::quic_server_name,
-                                         Field::http_host};
-    FlowNames names;
-    std::size_t best = kServerNames.size();
-    for (std::size_t i = 0; i < fields.size(); ++i) {
-        const ApplicationFields::Value value = fields.at(i);
-        if (value.field == Field::dns_name) {
-            names.dns_name = value.text;
-        }
-        for (std::size_t order = 0; order < best; ++order) {
-            if (value.field == kServerNames[order] && !value.text.empty()) {
-                best = order;
-                names.server_name = value.text;
-            }
-        }
-    }
-    return names;
-}
-
-} // namespace
 
 ApplicationLabel ApplicationMeter::label_of(const InspectedFlow& flow) const noexcept {
     if (rules_ == nullptr) {
