@@ -2,7 +2,6 @@
 #include "probe/application/payload_sieve.hpp"
 
 #include <algorithm>
-#include <iterator>
 #include <utility>
 
 namespace probe {
@@ -70,31 +69,29 @@ bool before(const Entry& a, const Entry& b) noexcept {
     return false;
 }
 
-/// Some heads together: the octets and the least length of any.
+/// Heads side by side in their order, taken together.
 struct Bucket {
-    explicit Bucket(const Entry& entry) : joined(entry), heads{entry} {}
-    void take(Bucket other) {
-        for (std::size_t i = 0; i < kHeadOctets; ++i) {
-            joined.head.sets[i] |= other.joined.head.sets[i];
-        }
-        joined.head.octets_min = std::min(joined.head.octets_min, other.joined.head.octets_min);
-        std::move(other.heads.begin(), other.heads.end(), std::back_inserter(heads));
-    }
-    Entry joined;
-    std::vector<Entry> heads;
+    explicit Bucket(const Entry& entry) : joined(entry) {}
+    Entry joined; ///< the octets and the least length of any
+    std::size_t heads = 1;
 };
+
+Bucket together(const Bucket& a, const Bucket& b) {
+    Bucket both = a;
+    for (std::size_t i = 0; i < kHeadOctets; ++i) {
+        both.joined.head.sets[i] |= b.joined.head.sets[i];
+    }
+    both.joined.head.octets_min = std::min(a.joined.head.octets_min, b.joined.head.octets_min);
+    both.heads += b.heads;
+    return both;
+}
 
 /// How many more payloads come through when the two share a bucket.
 double price(const Bucket& a, const Bucket& b) {
     constexpr double kNever = 1e9;
-    if (!same_kind(a.joined, b.joined)) {
-        return kNever;
-    }
-    PatternHead both = a.joined.head;
-    for (std::size_t i = 0; i < kHeadOctets; ++i) {
-        both.sets[i] |= b.joined.head.sets[i];
-    }
-    return likelihood(both) - likelihood(a.joined.head) - likelihood(b.joined.head);
+    return same_kind(a.joined, b.joined) ? likelihood(together(a, b).joined.head) -
+                                               likelihood(a.joined.head) - likelihood(b.joined.head)
+                                         : kNever;
 }
 
 /// Octets side by side.
@@ -115,10 +112,8 @@ std::vector<Run> runs_of(const OctetSet& set) {
     return runs;
 }
 
-/// The cheapest neighbours share a bucket, until there are few enough.
-std::vector<Bucket> in_buckets(std::vector<Entry> entries, std::size_t count) {
-    std::stable_sort(entries.begin(), entries.end(),
-                     [](const Entry& a, const Entry& b) { return before(a, b); });
+/// Of entries in their order the cheapest neighbours share a bucket, until there are few enough.
+std::vector<Bucket> in_buckets(const std::vector<Entry>& entries, std::size_t count) {
     std::vector<Bucket> buckets(entries.begin(), entries.end());
     std::vector<double> prices; // of each with the next one
     for (std::size_t i = 0; i + 1 < buckets.size(); ++i) {
@@ -128,7 +123,7 @@ std::vector<Bucket> in_buckets(std::vector<Entry> entries, std::size_t count) {
         const auto cheapest = std::min_element(prices.begin(), prices.end());
         const auto at = cheapest - prices.begin();
         const auto first = buckets.begin() + at;
-        first->take(std::move(*(first + 1)));
+        *first = together(*first, *(first + 1));
         buckets.erase(first + 1);
         prices.erase(cheapest);
         const auto place = static_cast<std::size_t>(at);
@@ -150,12 +145,15 @@ PayloadSieve::PayloadSieve(std::vector<Entry> entries) {
         return std::any_of(sets.begin(), sets.end(),
                            [](const OctetSet& set) { return set.none(); });
     });
-    const std::vector<Bucket> buckets = in_buckets(std::move(entries), kBuckets);
+    std::stable_sort(entries.begin(), entries.end(),
+                     [](const Entry& a, const Entry& b) { return before(a, b); });
+    const std::vector<Bucket> buckets = in_buckets(entries, kBuckets);
+    auto head = entries.cbegin();
     for (std::size_t bucket = 0; bucket < kBuckets; ++bucket) {
         if (bucket < buckets.size()) {
             add_bucket(bucket, buckets[bucket].joined);
-            for (const Entry& head : buckets[bucket].heads) {
-                add_head(head);
+            for (std::size_t i = 0; i < buckets[bucket].heads; ++i) {
+                add_head(*head++);
             }
         }
         begin_[bucket + 1] = static_cast<std::uint32_t>(kinds_.size());
