@@ -34,7 +34,8 @@ class MessageSource {
     virtual ~MessageSource() = default;
     virtual void append_polls(std::vector<pollfd>& polls) const = 0;
     virtual void take(SessionBook& book, TimeNs now) = 0;
-    /// Ends all its sessions.
+    /// Listens no longer, then ends all its sessions: who connects again at once does not come to a
+    /// collector that is about to leave.
     virtual void close(SessionBook& book) = 0;
     /// The port that it listens on, which the system chose when 0 was asked for.
     [[nodiscard]] virtual std::uint16_t port() const noexcept = 0;

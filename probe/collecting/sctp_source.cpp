@@ -57,17 +57,22 @@ SctpSource::SctpSource(const CollectorOptions& where)
 }
 
 SctpSource::~SctpSource() {
+    stop_listening();
     for (const Association& association : associations_) {
         usrsctp_close(association.socket);
-    }
-    if (listener_ != nullptr) {
-        usrsctp_close(listener_);
     }
     // associations say farewell; who does not answer is left
     for (int i = 0; i < kFinishTries && usrsctp_finish() != 0; ++i) {
         static_cast<void>(::poll(nullptr, 0, kFinishWaitMs));
     }
     ::close(woken_);
+}
+
+void SctpSource::stop_listening() noexcept {
+    if (listener_ != nullptr) {
+        usrsctp_close(listener_);
+        listener_ = nullptr;
+    }
 }
 
 bool SctpSource::watch(struct ::socket* socket) noexcept {
@@ -138,6 +143,7 @@ void SctpSource::take(SessionBook& book, TimeNs now) {
 }
 
 void SctpSource::close(SessionBook& book) {
+    stop_listening();
     for (Association& association : associations_) {
         book.end(*association.session, "");
         usrsctp_close(association.socket);

@@ -36,6 +36,7 @@ class SctpSource final : public MessageSource {
         std::unique_ptr<ReceivedSession> session;
         std::string over; ///< why it is; empty: it goes on
     };
+    void stop_listening() noexcept;
     [[nodiscard]] bool watch(struct ::socket* socket) noexcept;
     void accept_all(SessionBook& book);
     void read(Association& association, SessionBook& book, TimeNs now);
