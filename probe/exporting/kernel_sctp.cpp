@@ -71,7 +71,7 @@ int KernelSctp::open(TimeNs /*now*/) noexcept {
         return error;
     }
     connecting_ = true;
-    over_ = false;
+    ending_ = {};
     return 0;
 }
 
@@ -82,43 +82,31 @@ int KernelSctp::set_up(int fd) noexcept {
 }
 
 SctpEvent KernelSctp::next_event() noexcept {
-    if (fd_ < 0 || over_) return {};
+    if (fd_ < 0) return {};
     if (connecting_) {
         if (calls_->writable(fd_) <= 0) return {};
         connecting_ = false;
         int error = 0;
         if (calls_->get_option(fd_, SOL_SOCKET, SO_ERROR, error) < 0) error = EIO;
         if (error != 0) {
-            over_ = true;
+            ending_ = {.begun = true, .told = true, .error = error};
             return {.kind = SctpEvent::Kind::lost, .error = error, .context = 0};
         }
     }
+    return event_from([this]() noexcept { return receive(); }, notification_, ending_);
+}
+
+SctpReceived KernelSctp::receive() noexcept {
     iovec whole{notification_.data(), notification_.size()};
     msghdr header{};
     header.msg_iov = &whole;
     header.msg_iovlen = 1;
-    // A collector sends no messages: what is no notification is read and forgotten.
-    while (true) {
-        const ssize_t octets = ::recvmsg(fd_, &header, MSG_DONTWAIT);
-        if (octets < 0 && errno == EINTR) continue;
-        if (octets < 0 && errno == EAGAIN) return {};
-        if (octets <= 0) {
-            over_ = true;
-            return {.kind = SctpEvent::Kind::lost, .error = octets < 0 ? errno : 0, .context = 0};
-        }
-        if ((header.msg_flags & MSG_NOTIFICATION) == 0) continue;
-        const SctpEvent event = read_notification(static_cast<std::size_t>(octets));
-        if (event.kind != SctpEvent::Kind::none) return event;
-    }
-}
-
-SctpEvent KernelSctp::read_notification(std::size_t octets) noexcept {
-    const Bytes seen(notification_.data(), octets);
-    // After SCTP_SHUTDOWN_COMP and SCTP_COMM_LOST it tells what failed, then the stream's end.
-    if (new_state(seen) == SCTP_CANT_STR_ASSOC) {
-        return {.kind = SctpEvent::Kind::lost, .error = ECONNREFUSED, .context = 0};
-    }
-    return event_of(seen);
+    ssize_t octets = 0;
+    do {
+        octets = ::recvmsg(fd_, &header, MSG_DONTWAIT);
+    } while (octets < 0 && errno == EINTR);
+    return {.octets = octets < 0 ? -errno : octets,
+            .notification = (header.msg_flags & MSG_NOTIFICATION) != 0};
 }
 
 int KernelSctp::send_with_flags(const SctpMessage& message, unsigned flags) noexcept {
@@ -163,7 +151,7 @@ void KernelSctp::shut_down() noexcept {
 }
 
 void KernelSctp::abort() noexcept {
-    if (fd_ >= 0 && !over_) static_cast<void>(send_with_flags({}, SCTP_ABORT));
+    if (fd_ >= 0 && !ending_.told) static_cast<void>(send_with_flags({}, SCTP_ABORT));
 }
 
 void KernelSctp::close() noexcept {

@@ -44,7 +44,7 @@ class KernelSctp final : public SctpAssociation {
 
   private:
     [[nodiscard]] int set_up(int fd) noexcept;
-    [[nodiscard]] SctpEvent read_notification(std::size_t octets) noexcept;
+    [[nodiscard]] SctpReceived receive() noexcept;
     [[nodiscard]] int send_with_flags(const SctpMessage& message, unsigned flags) noexcept;
 
     const std::shared_ptr<SocketCalls> calls_;
@@ -54,7 +54,7 @@ class KernelSctp final : public SctpAssociation {
     std::size_t address_ = 0; ///< which of addresses_ is tried next
     int fd_ = -1;
     bool connecting_ = false;
-    bool over_ = false; ///< lost was told
+    SctpEnding ending_;
     /// The notification of a failed message has the message with it.
     alignas(8) std::array<std::uint8_t, 20 * 1024> notification_;
 };

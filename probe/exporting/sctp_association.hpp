@@ -38,6 +38,20 @@ struct SctpEvent {
     std::uint32_t context = 0; ///< message_failed
 };
 
+/// An association's end on the way to being told: messages that failed with it come first, `lost`
+/// is last.
+struct SctpEnding {
+    bool begun = false;
+    bool told = false;
+    int error = 0; ///< errno; 0: in order
+};
+
+/// What a socket gave: `octets` as recvmsg(), but -errno.
+struct SctpReceived {
+    std::int64_t octets = 0;
+    bool notification = false;
+};
+
 /// Times that make a silent peer be noticed, busy or idle, within `peer_timeout`: the
 /// retransmission timeout grows from 0.5 s to a fifth of it, heartbeats follow a fifteenth of it
 /// after the last answer, and the fourth that stays unanswered ends the association.

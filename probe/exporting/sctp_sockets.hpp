@@ -10,6 +10,7 @@
 #include <netinet/in.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstring>
 #include <optional>
 
@@ -76,8 +77,7 @@ std::optional<std::uint16_t> new_state(Bytes notification) noexcept {
     return change.sac_state;
 }
 
-/// What a notification tells, but for an association's end: when that can be told, the stacks
-/// differ in.
+/// What a notification tells, but for an association's end.
 SctpEvent event_of(Bytes notification) noexcept {
     SctpEvent event;
     switch (as<sctp_assoc_change>(notification).sac_type) {
@@ -98,6 +98,41 @@ SctpEvent event_of(Bytes notification) noexcept {
     if (state == SCTP_COMM_UP) event.kind = SctpEvent::Kind::up;
     if (state == SCTP_RESTART) event.kind = SctpEvent::Kind::restarted;
     return event;
+}
+
+void note_end(Bytes notification, SctpEnding& ending) noexcept {
+    const auto state = new_state(notification);
+    if (state == SCTP_CANT_STR_ASSOC) ending.error = ECONNREFUSED;
+    if (state == SCTP_COMM_LOST) ending.error = ECONNRESET;
+    ending.begun = ending.begun || state == SCTP_CANT_STR_ASSOC || state == SCTP_COMM_LOST ||
+                   state == SCTP_SHUTDOWN_COMP;
+}
+
+/// The next event of `receive()`, which gives a SctpReceived whose octets begin `buffer`. The end
+/// is told when the socket has nothing more: an error may come before what its queue holds, and
+/// where we began to shut down an empty queue does not look like the end of a stream.
+template <typename Receive>
+SctpEvent event_from(const Receive& receive, Bytes buffer, SctpEnding& ending) noexcept {
+    while (!ending.told) {
+        const SctpReceived got = receive();
+        if (got.octets > 0) {
+            // A collector sends no messages: what is no notification is read and forgotten.
+            if (!got.notification) continue;
+            const Bytes seen = buffer.first(static_cast<std::size_t>(got.octets));
+            note_end(seen, ending);
+            const SctpEvent event = event_of(seen);
+            if (event.kind != SctpEvent::Kind::none) return event;
+        } else if (got.octets == -EAGAIN && !ending.begun) {
+            return {};
+        } else if (got.octets < 0 && got.octets != -EAGAIN && !ending.begun) {
+            ending.begun = true;
+            ending.error = static_cast<int>(-got.octets);
+        } else {
+            ending.told = true;
+            return {.kind = SctpEvent::Kind::lost, .error = ending.error, .context = 0};
+        }
+    }
+    return {};
 }
 
 } // namespace

@@ -158,8 +158,8 @@ int UserspaceSctp::open(TimeNs now) noexcept {
     close();
     if (const int error = datagrams_.open(); error < 0) return error;
     Stack::get().advance(now);
-    over_ = ending_ = shrank_ = false;
-    ending_error_ = 0;
+    ending_ = {};
+    shrank_ = false;
     socket_ = usrsctp_socket(AF_CONN, SOCK_STREAM, IPPROTO_SCTP, nullptr, nullptr, 0, nullptr);
     int error = socket_ == nullptr ? -errno : set_up();
     if (error == 0) {
@@ -239,43 +239,22 @@ void UserspaceSctp::step(TimeNs now) noexcept {
 }
 
 SctpEvent UserspaceSctp::next_event() noexcept {
-    if (socket_ == nullptr || over_) return {};
-    // A collector sends no messages: what is no notification is read and forgotten.
-    while (true) {
-        socklen_t from_length = 0;
-        socklen_t info_length = 0;
-        unsigned info_type = 0;
-        int flags = 0;
-        const ssize_t octets =
-            usrsctp_recvv(socket_, buffer_.data(), buffer_.size(), nullptr, &from_length, nullptr,
-                          &info_length, &info_type, &flags);
-        // The error of a socket comes before what its queue holds, so the end is told last.
-        if (octets < 0 && errno != EAGAIN && errno != EINPROGRESS && !ending_) {
-            ending_ = true;
-            ending_error_ = errno;
-            continue;
-        }
-        if (octets <= 0) {
-            if (octets < 0 && !ending_) return {};
-            over_ = true;
-            return {.kind = SctpEvent::Kind::lost, .error = ending_error_, .context = 0};
-        }
-        if ((flags & MSG_NOTIFICATION) == 0) continue;
-        const SctpEvent event = read_notification(static_cast<std::size_t>(octets));
-        if (event.kind != SctpEvent::Kind::none) return event;
-    }
+    if (socket_ == nullptr) return {};
+    return event_from([this]() noexcept { return receive(); }, buffer_, ending_);
 }
 
-SctpEvent UserspaceSctp::read_notification(std::size_t octets) noexcept {
-    const Bytes seen(buffer_.data(), octets);
-    if (const auto state = new_state(seen);
-        state == SCTP_CANT_STR_ASSOC || state == SCTP_COMM_LOST || state == SCTP_SHUTDOWN_COMP) {
-        if (state != SCTP_SHUTDOWN_COMP) {
-            ending_error_ = state == SCTP_CANT_STR_ASSOC ? ECONNREFUSED : ECONNRESET;
-        }
-        ending_ = true;
-    }
-    return event_of(seen);
+SctpReceived UserspaceSctp::receive() noexcept {
+    socklen_t from_length = 0;
+    socklen_t info_length = 0;
+    unsigned info_type = 0;
+    int flags = 0;
+    const ssize_t octets = usrsctp_recvv(socket_, buffer_.data(), buffer_.size(), nullptr,
+                                         &from_length, nullptr, &info_length, &info_type, &flags);
+    const bool nothing = octets < 0 && (errno == EAGAIN || errno == EINPROGRESS);
+    return {.octets = nothing      ? -EAGAIN
+                      : octets < 0 ? -errno
+                                   : octets,
+            .notification = (flags & MSG_NOTIFICATION) != 0};
 }
 
 int UserspaceSctp::send_with_flags(const SctpMessage& message, unsigned flags) noexcept {
@@ -316,7 +295,7 @@ void UserspaceSctp::shut_down() noexcept {
 }
 
 void UserspaceSctp::abort() noexcept {
-    if (socket_ == nullptr || over_) return;
+    if (socket_ == nullptr || ending_.told) return;
     // no reason is given, but the library wants to know where it would be
     static_cast<void>(send_with_flags({.octets = Bytes(buffer_.data(), 0)}, SCTP_ABORT));
 }

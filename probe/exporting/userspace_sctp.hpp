@@ -57,7 +57,7 @@ class UserspaceSctp final : public SctpAssociation {
     [[nodiscard]] int set_up() noexcept;
     [[nodiscard]] int fit_packets_to_route() noexcept;
     [[nodiscard]] bool is_ours(Bytes packet) const noexcept;
-    [[nodiscard]] SctpEvent read_notification(std::size_t octets) noexcept;
+    [[nodiscard]] SctpReceived receive() noexcept;
     [[nodiscard]] int send_with_flags(const SctpMessage& message, unsigned flags) noexcept;
 
     DatagramSocket datagrams_;
@@ -66,10 +66,8 @@ class UserspaceSctp final : public SctpAssociation {
     const std::uint16_t streams_;
     const SctpTimes times_;
     struct ::socket* socket_ = nullptr;
-    void* id_ = nullptr;  ///< what the library takes for an address
-    bool ending_ = false; ///< it is over, what failed with it is being told
-    int ending_error_ = 0;
-    bool over_ = false;   ///< lost was told
+    void* id_ = nullptr; ///< what the library takes for an address
+    SctpEnding ending_;
     bool shrank_ = false; ///< a packet met EMSGSIZE
     /// The notification of a failed message has the message with it.
     alignas(8) std::array<std::uint8_t, 20 * 1024> buffer_;

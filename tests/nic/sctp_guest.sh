@@ -8,12 +8,12 @@ set -uo pipefail
 parshall=$1 capture=$2 here=$(dirname "$0")
 tcpdump -q -i lo -U -s 0 -w /tmp/share/wire.pcap ip proto 132 or ip6 proto 132 >/tmp/share/tcpdump.log 2>&1 &
 wire=$!
-status=0
+status=0 shutdown_s=60
 
 # export_to NAME URL MORE COMMAND ... : exports to a collector whose output is $SHARE/NAME.out, which says when it listens
 # and when the association has ended.
 export_to() {
-    local name=$1 url=$2 more=$3 collector
+    local name=$1 url=$2 more=$3 collector begin
     shift 3
     "$@" >/tmp/share/$name.out 2>/tmp/share/$name.log &
     collector=$!
@@ -21,11 +21,16 @@ export_to() {
     cat >/tmp/probe.yaml <<END
 exporting:
   options_records: true
-  shutdown: 30s
+  shutdown: ${shutdown_s}s
   ${more_exporting:-message_delay: 20ms}
   collectors: [{url: "$url", $more}]
 END
+    begin=$SECONDS
     "$parshall" read "$capture" --config /tmp/probe.yaml --stats json >/dev/null 2>/tmp/share/$name.stats || status=$?
+    if [ $((SECONDS - begin)) -ge $shutdown_s ]; then
+        echo "$name: the end of the association was not noticed"
+        status=1
+    fi
     for _ in $(seq 100); do
         grep -q -e '^end' -e 'closed by the exporter' /tmp/share/$name.out /tmp/share/$name.log && break
         sleep 0.1
