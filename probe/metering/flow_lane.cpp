@@ -105,12 +105,13 @@ class FlowLaneOf final : public FlowLane {
         }
         std::size_t room = records_.free_places();
         const std::size_t to = std::min<std::size_t>(flush_cursor_ + budget, table_.slots_used());
-        for (; flush_cursor_ < to && room != 0; ++flush_cursor_) {
-            const auto slot = static_cast<std::int32_t>(flush_cursor_);
-            if ((table_.record(slot).state & FlowState::kLive) != 0) {
-                end_flow(slot, FlowEndReason::forced_end);
-                --room;
+        while (flush_cursor_ < to && room != 0) {
+            const std::uint32_t taken = take_live(to, std::min<std::size_t>(room, kBurstPackets));
+            for (std::uint32_t i = 0; i < taken; ++i) {
+                hand_over(table_.record(leaving_[i]), FlowEndReason::forced_end);
             }
+            table_.erase_burst(leaving_.data(), taken);
+            room -= taken;
         }
         tell_live_flows();
         if (flush_cursor_ < table_.slots_used()) {
@@ -512,28 +513,39 @@ class FlowLaneOf final : public FlowLane {
                 record.first_ns - time >= timeouts_.idle);
     }
 
+    /// The next live flows from the cursor on, up to the slot `to` and `most` of them.
+    [[nodiscard]] std::uint32_t take_live(std::size_t to, std::size_t most) noexcept {
+        std::uint32_t taken = 0;
+        for (; flush_cursor_ < to && taken < most; ++flush_cursor_) {
+            const auto slot = static_cast<std::int32_t>(flush_cursor_);
+            if ((table_.record(slot).state & FlowState::kLive) != 0) {
+                leaving_[taken++] = slot;
+            }
+        }
+        return taken;
+    }
+
     /// Up to `most` of the sweep's findings, the first of their records on the way into the cache.
     [[nodiscard]] std::uint32_t take_expired(std::size_t most) noexcept {
         std::uint32_t taken = 0;
         for (const std::uint8_t* front = nullptr;
              taken < most && (front = expired_.front()) != nullptr; ++taken) {
-            std::memcpy(&expired_slots_[taken], front, sizeof expired_slots_[taken]);
+            std::memcpy(&leaving_[taken], front, sizeof leaving_[taken]);
             expired_.pop();
         }
         for (std::uint32_t i = 0; i < std::min(taken, FlowTable<Key>::kRecordsAhead); ++i) {
-            table_.prefetch_whole(expired_slots_[i]);
+            table_.prefetch_whole(leaving_[i]);
         }
         return taken;
     }
 
-    /// Looks again at the first `count` of expired_slots_: cuts what goes on, then ends the others
+    /// Looks again at the first `count` of leaving_: cuts what goes on, then ends the others
     /// together.
     void expire_burst(std::uint32_t count, TimeNs now) noexcept {
         std::uint32_t ended = 0;
         for (std::uint32_t i = 0; i < count; ++i) {
-            const std::int32_t slot = expired_slots_[i];
-            table_.prefetch_whole(
-                expired_slots_[std::min(i + FlowTable<Key>::kRecordsAhead, count - 1)]);
+            const std::int32_t slot = leaving_[i];
+            table_.prefetch_whole(leaving_[std::min(i + FlowTable<Key>::kRecordsAhead, count - 1)]);
             Record& record = table_.record(slot);
             const FlowEndReason reason =
                 (record.state & FlowState::kLive) == 0
@@ -548,10 +560,10 @@ class FlowLaneOf final : public FlowLane {
                 restart_deltas(record, layout_);
             } else {
                 publish(record.state, std::uint8_t{0}); // the sweep may have named it twice
-                expired_slots_[ended++] = slot;
+                leaving_[ended++] = slot;
             }
         }
-        table_.erase_burst(expired_slots_.data(), ended);
+        table_.erase_burst(leaving_.data(), ended);
     }
 
     void end_flow(std::int32_t slot, FlowEndReason reason) noexcept {
@@ -692,8 +704,8 @@ class FlowLaneOf final : public FlowLane {
     std::uint64_t victims_chosen_ = 0;                   ///< bits: whose victims_ is of this burst
     std::array<FrontIndex::Entry, kBurstPackets> victims_;
 
-    // flows that the sweep found and that leave together
-    std::array<std::int32_t, kBurstPackets> expired_slots_;
+    // flows that leave together
+    std::array<std::int32_t, kBurstPackets> leaving_;
 };
 
 } // namespace
