@@ -50,7 +50,7 @@ CollectorSession::CollectorSession(CollectorOptions collector, const ExportOptio
       options_(options_records, options.options_interval),
       pace_(options.udp_octets_per_ms_max),
       rate_limit_(collector_.records_per_second, collector_.bits_per_second),
-      backlog_(options.queue_octets),
+      backlog_(options.queue_octets, options.queues_touched),
       sequence_(first_sequence),
       builder_(collector_, domain_id, templates, options.set_padding),
       burst_(transport_->messages_at_once()) {}

@@ -142,6 +142,9 @@ struct ExportOptions {
     std::optional<bool> options_records;           ///< not said: for `run`, and not for `read`
     TimeNs message_delay = 500 * kNsPerMs;         ///< a message leaves after this even if not full
     std::uint32_t queue_octets = 16 * 1024 * 1024; ///< whole messages a collector may be behind
+    /// Their memory is touched at start, so that it is there when a collector is away; `read` lives
+    /// too shortly for that.
+    bool queues_touched = true;
     /// All but UDP: least time between two attempts to connect, doubled after each that fails or
     /// does not last. RFC 7011 section 10.4.4: by default not more often than once a minute.
     TimeNs reconnect_min = 60 * kNsPerSecond;

@@ -23,8 +23,15 @@ constexpr std::size_t entry_octets(std::size_t record_octets) noexcept {
 
 } // namespace
 
-RecordBacklog::RecordBacklog(std::uint32_t octets)
-    : ring_(std::max<std::size_t>(octets / kAlign * kAlign, 2 * entry_octets(0xFFFF))) {}
+RecordBacklog::RecordBacklog(std::uint32_t octets, bool touched) {
+    const std::size_t size =
+        std::max<std::size_t>(octets / kAlign * kAlign, 2 * entry_octets(0xFFFF));
+    memory_ = std::make_unique_for_overwrite<std::uint8_t[]>(size);
+    ring_ = {memory_.get(), size};
+    if (touched) {
+        std::fill(ring_.begin(), ring_.end(), std::uint8_t{0});
+    }
+}
 
 // A gap shorter than a mark is known by its size, a longer one by the mark in it.
 void RecordBacklog::skip_tail_gap(std::size_t& position) const noexcept {
@@ -102,6 +109,19 @@ void RecordBacklog::release() noexcept {
     read_ = 0;
     records_ = unread_records_;
     held_octets_ = unread_octets_;
+    begin_again();
+}
+
+/// While a collector keeps up, the ring's start is used again and again and stays in the cache;
+/// what is moved is a quarter at most of what came since.
+void RecordBacklog::begin_again() noexcept {
+    constexpr std::size_t kWarmOctets = std::size_t{64} * 1024;
+    constexpr std::size_t kShare = 4;
+    const bool in_one_piece = head_ + used_ == tail_;
+    if (head_ < kWarmOctets || used_ > head_ / kShare || !in_one_piece) return;
+    std::memmove(ring_.data(), ring_.data() + head_, used_);
+    head_ = cursor_ = 0;
+    tail_ = used_;
 }
 
 void RecordBacklog::clear() noexcept {

@@ -3,13 +3,13 @@
 //
 // Two ends for reading: records before the cursor are packed into the message at hand, the oldest
 // still held; `release` forgets them once the message has left, `rewind` makes them unread again.
-// Thread: its session's. No allocation after construction; the ring is written once then, so that
-// the memory is really there.
+// Thread: its session's. No allocation after construction.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
-#include <vector>
+#include <memory>
+#include <span>
 
 #include "probe/exporting/session_ledger.hpp"
 #include "probe/packet/packet_batch.hpp"
@@ -26,8 +26,9 @@ struct QueuedRecord {
 class RecordBacklog {
   public:
     /// `octets` holds the records and 32 octets of bookkeeping for each; at least two records of
-    /// any size have room (128 KiB).
-    explicit RecordBacklog(std::uint32_t octets);
+    /// any size have room (128 KiB). `touched`: the ring is written once, so that the memory is
+    /// really there; otherwise it is taken from the system as it fills up.
+    explicit RecordBacklog(std::uint32_t octets, bool touched = true);
 
     /// False: there is no room, nothing changed.
     [[nodiscard]] bool push(const QueuedRecord& record, Bytes octets) noexcept;
@@ -56,8 +57,10 @@ class RecordBacklog {
 
   private:
     void skip_tail_gap(std::size_t& position) const noexcept;
+    void begin_again() noexcept;
 
-    std::vector<std::uint8_t> ring_;
+    std::unique_ptr<std::uint8_t[]> memory_;
+    std::span<std::uint8_t> ring_;
     std::size_t head_ = 0;   ///< oldest record
     std::size_t cursor_ = 0; ///< oldest unread record
     std::size_t tail_ = 0;   ///< where the next goes
