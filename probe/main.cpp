@@ -21,7 +21,7 @@ int dispatch(const probe::CommandLine& words, probe::SignalThread& signals) {
         case probe::Subcommand::run:
             return probe::run_command(words, signals);
         case probe::Subcommand::read:
-            return probe::read_command(words);
+            return probe::read_command(words, signals);
         case probe::Subcommand::check:
             return probe::check_command(words);
         case probe::Subcommand::show:

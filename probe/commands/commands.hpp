@@ -10,7 +10,7 @@ namespace probe {
 class SignalThread;
 
 [[nodiscard]] int run_command(const CommandLine& words, SignalThread& signals);
-[[nodiscard]] int read_command(const CommandLine& words);
+[[nodiscard]] int read_command(const CommandLine& words, SignalThread& signals);
 [[nodiscard]] int check_command(const CommandLine& words);
 [[nodiscard]] int show_command(const CommandLine& words);
 [[nodiscard]] int collect_command(const CommandLine& words, SignalThread& signals);

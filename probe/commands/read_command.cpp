@@ -2,10 +2,12 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <optional>
 
 #include "probe/commands/assembly.hpp"
 #include "probe/commands/commands.hpp"
+#include "probe/commands/signal_thread.hpp"
 #include "probe/config/collector_url.hpp"
 #include "probe/lcores/read_job.hpp"
 #include "probe/lcores/worker.hpp"
@@ -13,7 +15,27 @@
 
 namespace probe {
 
-int read_command(const CommandLine& words) {
+namespace {
+
+/// Set by the first SIGTERM or SIGINT.
+class StopFlag {
+  public:
+    explicit StopFlag(SignalThread& signals) : signals_(signals) {
+        signals_.set([this] { stop_.store(true, std::memory_order_relaxed); }, {});
+    }
+    ~StopFlag() { signals_.set({}, {}); }
+    StopFlag(const StopFlag&) = delete;
+    StopFlag& operator=(const StopFlag&) = delete;
+    [[nodiscard]] const std::atomic<bool>& get() const noexcept { return stop_; }
+
+  private:
+    SignalThread& signals_;
+    std::atomic<bool> stop_{false};
+};
+
+} // namespace
+
+int read_command(const CommandLine& words, SignalThread& signals) {
     ProbeConfig config = assemble_config(words);
     if (config.exporting.collectors.empty()) {
         config.exporting.collectors.push_back(
@@ -21,6 +43,10 @@ int read_command(const CommandLine& words) {
     }
     constexpr std::size_t kUnhurriedOctetsPerMs = std::size_t{64} * 1024; // 0.9 M default records/s
     config.exporting.udp_octets_per_ms_max = kUnhurriedOctetsPerMs;
+    config.exporting.queues_touched = false;
+    // The roles take turns: a queue that stays in the cache is worth more than a long one.
+    constexpr std::uint32_t kRecordsBetweenTurns = 4096;
+    config.metering.record_queue = std::min(config.metering.record_queue, kRecordsBetweenTurns);
     const TemplateGeneration generation = make_generation(config, false);
     const RecordBinding& binding = *generation.binding;
     const PacketFilter filter(words.filter);
@@ -39,6 +65,7 @@ int read_command(const CommandLine& words) {
         }
         return eal.has_value();
     };
+    const StopFlag stop(signals);
     const auto& collectors = config.exporting.collectors;
     const ReadJobOptions options{
         .files = words.files,
@@ -51,6 +78,7 @@ int read_command(const CommandLine& words) {
             collectors.begin(), collectors.end(),
             [](const CollectorOptions& collector) { return to_network(collector.transport); }),
         .progress = !words.quiet && isatty(STDERR_FILENO) == 1,
+        .stop = &stop.get(),
         .log = tell_operator,
         .start_dpdk = start_dpdk,
     };

@@ -140,8 +140,9 @@ class Parser {
         run->footer(kRunFooter);
 
         CLI::App* read = add(Subcommand::read, "read", "Meter capture files (pcap, pcapng)");
-        read->add_option("files", line.files,
-                         "Captures, read in this order as one stream of packets")
+        read->add_option(
+                "files", line.files,
+                "Captures, read in this order as one stream of packets; `-`: standard input")
             ->type_name("FILE")
             ->required();
         add_metering_options(*read, line);

@@ -3,7 +3,8 @@
 // directions of a pair of addresses go to one worker.
 //
 // Thread: one; offline, all roles run in turn on it. With one worker the capture fills the worker's
-// own batch and nothing is copied; with several, views are dealt out (the octets stay in the map).
+// own batch and nothing is copied; with several, views are dealt out (the octets stay where they
+// are until the next burst).
 #pragma once
 
 #include <memory>

@@ -55,7 +55,11 @@ class ReadJob {
 
     ReadJobResult run() {
         for (const std::string& file : options_.files) {
-            read(file);
+            if (stopped()) {
+                tell(file + " is not read: stopped");
+            } else {
+                read(file);
+            }
         }
         finish();
         return std::move(result_);
@@ -64,8 +68,11 @@ class ReadJob {
   private:
     void read(const std::string& path) {
         try {
-            CaptureFile capture(path);
+            CaptureFile capture(path, options_.stop);
             meter(capture);
+            if (!capture.finished()) {
+                tell(fmt::format("{}: stopped at octet {}", capture.name(), capture.octets_done()));
+            }
             ++result_.files_read;
             if (const std::string why = capture.broken(); !why.empty()) {
                 tell(why + "; what came before it is metered");
@@ -80,30 +87,31 @@ class ReadJob {
     void meter(CaptureFile& capture) {
         dispatch_.open(&capture);
         std::uint32_t bursts = 0;
-        std::uint32_t packets = 0;
-        do {
-            packets = step();
+        while (!capture.finished() && !stopped()) {
+            step();
             if (++bursts % kBurstsPerLook == 0) {
                 progress_.update(capture.name(), capture.octets_done(), capture.octets_total(),
                                  capture.packets(), monotonic_ns());
             }
-        } while (packets != 0);
+        }
         progress_.clear();
-        dispatch_.open(nullptr); // the map goes, and with it every view
+        dispatch_.open(nullptr);
     }
 
-    /// One round of all roles. Returns how many packets came.
-    std::uint32_t step() {
+    [[nodiscard]] bool stopped() const noexcept {
+        return options_.stop != nullptr && options_.stop->load(std::memory_order_relaxed);
+    }
+
+    /// One round of all roles.
+    void step() {
         dispatch_.deal();
-        std::uint32_t packets = 0;
         for (Worker* worker : roles_) {
-            packets += worker->step(dispatch_.latest());
+            worker->step(dispatch_.latest());
         }
         housekeeping_->step(dispatch_.latest());
         exporter_->step(export_time());
         while (exporter_->backlogged() && wait_for_collectors()) {
         }
-        return packets;
     }
 
     /// What is past its time at the last packet ends for that reason and not by force, so that no

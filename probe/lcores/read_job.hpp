@@ -8,6 +8,7 @@
 // files are read.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -32,7 +33,9 @@ struct ReadJobOptions {
     OptionsRecords* options_records = nullptr; ///< what the sinks send; told of the workers here
     /// Network collectors need the wall clock; files and text follow the packets' time.
     bool wall_clock_export = false;
-    bool progress = false;     ///< draw a bar on standard error once a second has passed
+    bool progress = false; ///< draw a bar on standard error once a second has passed
+    /// Set by another thread: no more is read, what was read is exported. nullptr: never.
+    const std::atomic<bool>* stop = nullptr;
     LogLine log;               ///< sentences for the operator
     StartDpdk start_dpdk = {}; ///< called when a flow table first needs DPDK; few ever do
 };

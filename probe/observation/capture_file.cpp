@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
-#include <limits>
 #include <string_view>
 #include <utility>
 
@@ -50,105 +49,98 @@ constexpr std::array kForeignFormats = {
 
 } // namespace
 
-CaptureFile::Reader CaptureFile::make_reader(Bytes octets, const std::string& name) {
-    if (octets.empty()) {
+CaptureFile::Reader CaptureFile::make_reader(CaptureInput& input, const std::string& name,
+                                             const std::atomic<bool>* stop) {
+    while (input.window().size() < PcapReader::kFileHeaderOctets &&
+           input.octets_total() != input.window().size()) {
+        if (stop != nullptr && stop->load(std::memory_order_relaxed)) {
+            throw CaptureError(name + " had nothing to read when it was stopped");
+        }
+        if (input.move_to(0) == CaptureInput::Moved::failed) {
+            throw CaptureError(name + " cannot be read: " + std::strerror(input.error()));
+        }
+    }
+    const Bytes start = input.window();
+    if (start.empty()) {
         throw CaptureError(name + " is empty: a capture has at least a file header");
     }
     std::uint32_t magic = 0;
-    if (octets.size() < sizeof magic) {
-        refuse_foreign(octets, name);
+    if (start.size() < sizeof magic) {
+        refuse_foreign(start, name);
     }
-    std::memcpy(&magic, octets.data(), sizeof magic);
+    std::memcpy(&magic, start.data(), sizeof magic);
+    CaptureOctets octets;
+    octets.set_window(start, 0, input.octets_total());
     if (magic == PcapngReader::kSectionHeader) {
         return PcapngReader(octets);
     }
     if (!PcapReader::recognises(magic)) {
-        refuse_foreign(octets, name);
+        refuse_foreign(start, name);
     }
-    if (octets.size() < PcapReader::kFileHeaderOctets) {
+    if (start.size() < PcapReader::kFileHeaderOctets) {
         throw CaptureError(name + " is cut inside the pcap file header: it has " +
-                           std::to_string(octets.size()) + " octets, the header takes " +
+                           std::to_string(start.size()) + " octets, the header takes " +
                            std::to_string(PcapReader::kFileHeaderOctets));
     }
     return PcapReader(octets);
 }
 
-CaptureFile::CaptureFile(const std::string& path)
-    : mapped_(path),
-      octets_(mapped_.octets()),
-      name_(path == "-" ? "standard input" : path),
-      reader_(make_reader(octets_, name_)) {}
+CaptureFile::CaptureFile(const std::string& path, const std::atomic<bool>* stop,
+                         std::size_t window_octets)
+    : name_(path == "-" ? "standard input" : path),
+      input_(path, window_octets),
+      reader_(make_reader(input_, name_, stop)) {}
 
 CaptureFile::CaptureFile(Bytes octets, std::string name)
-    : octets_(octets), name_(std::move(name)), reader_(make_reader(octets_, name_)) {}
+    : name_(std::move(name)), input_(octets), reader_(make_reader(input_, name_, nullptr)) {}
 
-/// Makes sure that a packet is waiting, if there is one.
-bool CaptureFile::look_ahead() noexcept {
-    if (!has_waiting_ && state_ == CaptureRead::packet) {
-        state_ =
-            std::visit([this](auto& reader) noexcept { return reader.next(waiting_); }, reader_);
-        has_waiting_ = state_ == CaptureRead::packet;
+std::uint32_t CaptureFile::poll(PacketBatch& batch, TimeNs /*now*/) noexcept {
+    batch.size = 0;
+    if (state_ == CaptureRead::packet) {
+        std::visit([&](auto& reader) noexcept { read_on(reader, batch); }, reader_);
     }
-    return has_waiting_;
+    packets_ += batch.size;
+    return batch.size;
 }
 
-std::uint32_t CaptureFile::poll(PacketBatch& batch, TimeNs now) noexcept {
-    std::uint32_t size = 0;
-    if (look_ahead() && waiting_.time_ns <= now) {
-        batch.packets[size++] = waiting_;
-        has_waiting_ = false;
-        std::visit([&](auto& reader) noexcept { read_on(reader, batch, size, now); }, reader_);
-    }
-    batch.size = size;
-    packets_ += size;
-    return size;
-}
-
-/// Into the batch itself, but for the packet whose time has not come.
 template <class Format>
-void CaptureFile::read_on(Format& reader, PacketBatch& batch, std::uint32_t& size,
-                          TimeNs now) noexcept {
-    while (size < kBurstPackets) {
-        PacketView& packet = batch.packets[size];
-        state_ = reader.next(packet);
-        if (state_ != CaptureRead::packet) {
+void CaptureFile::read_on(Format& reader, PacketBatch& batch) noexcept {
+    while (batch.size < kBurstPackets) {
+        const CaptureRead read = reader.next(batch.packets[batch.size]);
+        if (read == CaptureRead::packet) {
+            ++batch.size;
+        } else if (read != CaptureRead::more) {
+            state_ = read;
             return;
+        } else if (batch.size != 0 || !move_window(reader)) {
+            return; // what was handed out lies in the window
         }
-        if (packet.time_ns > now) {
-            waiting_ = packet;
-            has_waiting_ = true;
-            return;
-        }
-        send_for_what_follows(packet);
-        ++size;
     }
 }
 
-// Where the next record begins is known from this one's header alone, so each would be waited for.
-// Lines one after the other in memory need no such knowledge: what lies some packets on is sent
-// for.
-void CaptureFile::send_for_what_follows(const PacketView& packet) const noexcept {
-    constexpr std::uint64_t kAhead = 32 * kCacheLineBytes;
-    const auto at = static_cast<std::uint64_t>(packet.octets - octets_.data());
-    if (at + kAhead + kCacheLineBytes < octets_.size()) {
-        __builtin_prefetch(packet.octets + kAhead);
-        __builtin_prefetch(packet.octets + kAhead + kCacheLineBytes);
+/// False: nothing new.
+template <class Format>
+bool CaptureFile::move_window(Format& reader) noexcept {
+    const CaptureInput::Moved moved = input_.move_to(reader.offset());
+    reader.octets().set_window(input_.window(), input_.begin(), input_.octets_total());
+    if (moved == CaptureInput::Moved::failed) {
+        state_ = CaptureRead::broken;
     }
+    return moved == CaptureInput::Moved::on;
 }
 
-TimeNs CaptureFile::next_time_ns() noexcept {
-    return look_ahead() ? waiting_.time_ns : std::numeric_limits<TimeNs>::max();
-}
-
-bool CaptureFile::finished() noexcept {
-    return !look_ahead();
+bool CaptureFile::finished() const noexcept {
+    return state_ != CaptureRead::packet;
 }
 
 std::string CaptureFile::broken() const {
     if (state_ != CaptureRead::broken) {
         return {};
     }
-    // The packet that could not be read follows those handed out: nothing waits in a broken file.
+    if (input_.error() != 0) {
+        return name_ + ": cannot be read on at octet " + std::to_string(octets_done()) + ": " +
+               std::strerror(input_.error());
+    }
     return name_ + ": " +
            std::visit(
                [this](const auto& reader) { return describe(reader.broken(), packets_ + 1); },

@@ -1,74 +1,46 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// A pcap or pcapng file as a packet source: mapped read-only, handed out without a copy.
+// A pcap or pcapng file, or a stream of one, as a packet source: read as it goes on, in constant
+// memory, handed out without a further copy.
 //
-// A FIFO, a device or "-" (standard input) is read to its end first, into memory. Thread: one.
-// Lifetime: packets stay valid as long as the CaptureFile. A file that another process shortens
-// while it is read kills this one with SIGBUS, as with every memory map: copy it first.
+// Thread: one. Lifetime: packets stay valid until the next poll.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
-#include <stdexcept>
 #include <string>
 #include <variant>
 
 #include "probe/observation/capture_format.hpp"
 #include "probe/observation/capture_format_pcap.hpp"
 #include "probe/observation/capture_format_pcapng.hpp"
+#include "probe/observation/capture_input.hpp"
 #include "probe/packet/packet_batch.hpp"
 
 namespace probe {
 
-/// A capture that cannot be read at all; what() is a sentence that starts with the file's name.
-class CaptureError : public std::runtime_error {
-  public:
-    using std::runtime_error::runtime_error;
-};
-
-/// The octets of a file, or of a stream read to its end. Unmapped at the end of life.
-class MappedOctets {
-  public:
-    /// Bound on what is kept of a stream.
-    static constexpr std::uint64_t kStreamOctetsMax = std::uint64_t{16} << 30;
-
-    MappedOctets() = default;
-    /// Throws CaptureError: missing, a directory, not readable, empty.
-    explicit MappedOctets(const std::string& path);
-    ~MappedOctets();
-    MappedOctets(const MappedOctets&) = delete;
-    MappedOctets& operator=(const MappedOctets&) = delete;
-
-    [[nodiscard]] Bytes octets() const noexcept { return {data_, size_}; }
-
-  private:
-    void map_file(const std::string& path, int descriptor, std::uint64_t octets);
-    void read_stream(const std::string& path, int descriptor);
-
-    const std::uint8_t* data_ = nullptr;
-    std::size_t size_ = 0;
-    std::size_t mapped_octets_ = 0;
-};
-
 class CaptureFile final : public PacketSource {
   public:
-    /// "-" is standard input. Throws CaptureError.
-    explicit CaptureFile(const std::string& path);
+    /// "-" is standard input. Waits until a stream has told what it is, or `stop` is set (it may be
+    /// nullptr, and outlives this). Throws CaptureError.
+    explicit CaptureFile(const std::string& path, const std::atomic<bool>* stop = nullptr,
+                         std::size_t window_octets = CaptureInput::kWindowOctets);
     /// A capture in memory, which must outlive this; `name` is for messages. Throws CaptureError.
     CaptureFile(Bytes octets, std::string name);
 
-    /// In the file's order. A packet later than `now` waits; pass UINT64_MAX to have them all.
+    /// In the file's order, as many as are there; their time is not asked for. None: finished(), or
+    /// a stream has nothing new yet.
     [[nodiscard]] std::uint32_t poll(PacketBatch& batch, TimeNs now) noexcept override;
     void release() noexcept override {}
 
-    /// Time of the packet that poll would hand out next; UINT64_MAX when there is none.
-    [[nodiscard]] TimeNs next_time_ns() noexcept;
-    /// No packet is left, be it because of the file's end or because it is broken.
-    [[nodiscard]] bool finished() noexcept;
+    /// Nothing more will come, be it because of the file's end or because it is broken.
+    [[nodiscard]] bool finished() const noexcept;
     /// Why the file could not be read to its end, with the octet offset; empty when it was or may
     /// be.
     [[nodiscard]] std::string broken() const;
 
     [[nodiscard]] const std::string& name() const noexcept { return name_; }
-    [[nodiscard]] std::uint64_t octets_total() const noexcept { return octets_.size(); }
+    /// CaptureInput::kUnknown of a stream.
+    [[nodiscard]] std::uint64_t octets_total() const noexcept { return input_.octets_total(); }
     [[nodiscard]] std::uint64_t octets_done() const noexcept;
     /// Handed out so far.
     [[nodiscard]] std::uint64_t packets() const noexcept { return packets_; }
@@ -76,18 +48,16 @@ class CaptureFile final : public PacketSource {
   private:
     using Reader = std::variant<PcapReader, PcapngReader>;
 
-    [[nodiscard]] static Reader make_reader(Bytes octets, const std::string& name);
-    [[nodiscard]] bool look_ahead() noexcept;
+    [[nodiscard]] static Reader make_reader(CaptureInput& input, const std::string& name,
+                                            const std::atomic<bool>* stop);
     template <class Format>
-    void read_on(Format& reader, PacketBatch& batch, std::uint32_t& size, TimeNs now) noexcept;
-    void send_for_what_follows(const PacketView& packet) const noexcept;
+    void read_on(Format& reader, PacketBatch& batch) noexcept;
+    template <class Format>
+    [[nodiscard]] bool move_window(Format& reader) noexcept;
 
-    MappedOctets mapped_;
-    Bytes octets_;
     std::string name_;
+    CaptureInput input_;
     Reader reader_;
-    PacketView waiting_{}; ///< read, not handed out; when has_waiting_
-    bool has_waiting_ = false;
     CaptureRead state_ = CaptureRead::packet;
     std::uint64_t packets_ = 0;
 };

@@ -43,6 +43,9 @@ std::string describe(const CaptureBreak& broken, std::uint64_t packet_number) {
             return {};
         case Reason::record_header_cut:
             return cut + needs(broken, "the header of " + packet);
+        case Reason::record_too_long:
+            return bad + "a record announces " + number(broken.announced) +
+                   " octets, the most is " + number(broken.left);
         case Reason::packet_cut:
             return cut + announces(broken, packet);
         case Reason::block_header_cut:

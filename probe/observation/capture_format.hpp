@@ -11,26 +11,38 @@
 
 namespace probe {
 
-/// Bounds-checked reading of one capture in memory, in the octet order the file announces.
+/// A record of more is broken: no link has such packets, and a wrong length must not make us read
+/// all that follows into memory.
+inline constexpr std::uint32_t kRecordOctetsMax = std::uint32_t{128} * 1024 * 1024;
+
+/// Bounds-checked reading of a window on one capture, in the octet order the file announces.
+/// Offsets are the capture's.
 class CaptureOctets {
   public:
-    CaptureOctets() = default;
-    explicit CaptureOctets(Bytes octets) noexcept : octets_(octets) {}
+    /// What is in memory, the offset of its first octet, and the capture's end (UINT64_MAX: not
+    /// known).
+    void set_window(Bytes window, std::uint64_t begin, std::uint64_t total) noexcept {
+        data_ = window.data();
+        begin_ = begin;
+        end_ = begin + window.size();
+        total_ = total;
+    }
 
-    [[nodiscard]] std::uint64_t size() const noexcept { return octets_.size(); }
     [[nodiscard]] const std::uint8_t* at(std::uint64_t offset) const noexcept {
-        return octets_.data() + offset;
+        return data_ + (offset - begin_);
     }
     void set_swapped(bool swapped) noexcept { swapped_ = swapped; }
 
-    /// Whether `octets` octets are there from `offset` on; ask before the loads below.
+    /// Whether `octets` octets are in the window from `offset` on, which lies in it; ask before the
+    /// loads below.
     [[nodiscard]] bool has(std::uint64_t offset, std::uint64_t octets) const noexcept {
-        return offset <= size() && octets <= size() - offset;
+        return octets <= end_ - offset;
     }
+    /// Of the capture, as far as its end is known.
     [[nodiscard]] std::uint64_t left(std::uint64_t offset) const noexcept {
-        return offset <= size() ? size() - offset : 0;
+        return total_ - offset;
     }
-    [[nodiscard]] std::uint8_t u8(std::uint64_t offset) const noexcept { return octets_[offset]; }
+    [[nodiscard]] std::uint8_t u8(std::uint64_t offset) const noexcept { return *at(offset); }
     [[nodiscard]] std::uint16_t u16(std::uint64_t offset) const noexcept {
         std::uint16_t value;
         std::memcpy(&value, at(offset), sizeof value);
@@ -48,7 +60,10 @@ class CaptureOctets {
     }
 
   private:
-    Bytes octets_;
+    const std::uint8_t* data_ = nullptr;
+    std::uint64_t begin_ = 0;
+    std::uint64_t end_ = 0; ///< of the window
+    std::uint64_t total_ = 0;
     bool swapped_ = false;
 };
 
@@ -57,6 +72,7 @@ struct CaptureBreak {
     enum class Reason : std::uint8_t {
         none,
         record_header_cut, ///< `announced` octets of header, `left` are left
+        record_too_long,   ///< `announced` octets, of which `left` are the most
         packet_cut,        ///< `announced` octets of packet, `left` are left
         block_header_cut,  ///< pcapng
         block_cut,         ///< pcapng: `announced` octets of block
@@ -95,6 +111,11 @@ struct TimestampScale {
     [[nodiscard]] TimeNs to_ns(std::uint64_t units) const noexcept;
 };
 
-enum class CaptureRead : std::uint8_t { packet, end, broken };
+enum class CaptureRead : std::uint8_t {
+    packet,
+    more, ///< the next record is not wholly in the window: move it to offset(), then ask again
+    end,
+    broken,
+};
 
 } // namespace probe

@@ -23,7 +23,8 @@ bool PcapReader::recognises(std::uint32_t magic) noexcept {
     return is_magic(magic) || is_magic(__builtin_bswap32(magic));
 }
 
-PcapReader::PcapReader(Bytes octets) noexcept : octets_(octets), offset_(kFileHeaderOctets) {
+PcapReader::PcapReader(const CaptureOctets& octets) noexcept
+    : octets_(octets), offset_(kFileHeaderOctets) {
     octets_.set_swapped(!is_magic(octets_.u32(0)));
     const std::uint32_t magic = octets_.u32(0);
     ns_per_unit_ = magic == kMagicNanoseconds ? 1 : kNsPerUs;
@@ -37,20 +38,39 @@ PcapReader::PcapReader(Bytes octets) noexcept : octets_(octets), offset_(kFileHe
     link_ = link_type_of(static_cast<std::uint16_t>(octets_.u32(20) & 0xFFFF));
 }
 
-CaptureRead PcapReader::next(PacketView& packet) noexcept {
+/// Nothing follows, or it is cut, or the window ends.
+CaptureRead PcapReader::without_header() noexcept {
     const std::uint64_t left = octets_.left(offset_);
+    if (left >= record_header_octets_) {
+        return CaptureRead::more;
+    }
     if (left == 0) {
         return CaptureRead::end;
     }
-    if (left < record_header_octets_) {
-        broken_ = {CaptureBreak::Reason::record_header_cut, offset_, record_header_octets_, left};
+    broken_ = {CaptureBreak::Reason::record_header_cut, offset_, record_header_octets_, left};
+    return CaptureRead::broken;
+}
+
+CaptureRead PcapReader::without_packet(std::uint32_t captured) noexcept {
+    const std::uint64_t left = octets_.left(offset_) - record_header_octets_;
+    if (captured > left) {
+        broken_ = {CaptureBreak::Reason::packet_cut, offset_, captured, left};
         return CaptureRead::broken;
     }
-    const std::uint32_t captured = octets_.u32(offset_ + captured_at_);
-    if (captured > left - record_header_octets_) {
-        broken_ = {CaptureBreak::Reason::packet_cut, offset_, captured,
-                   left - record_header_octets_};
+    if (captured > kRecordOctetsMax) {
+        broken_ = {CaptureBreak::Reason::record_too_long, offset_, captured, kRecordOctetsMax};
         return CaptureRead::broken;
+    }
+    return CaptureRead::more;
+}
+
+CaptureRead PcapReader::next(PacketView& packet) noexcept {
+    if (!octets_.has(offset_, record_header_octets_)) [[unlikely]] {
+        return without_header();
+    }
+    const std::uint32_t captured = octets_.u32(offset_ + captured_at_);
+    if (!octets_.has(offset_ + record_header_octets_, captured)) [[unlikely]] {
+        return without_packet(captured);
     }
     packet.octets = octets_.at(offset_ + record_header_octets_);
     packet.captured_octets = captured;

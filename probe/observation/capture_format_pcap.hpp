@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// pcap records in memory (draft-ietf-opsawg-pcap): microseconds and nanoseconds, both octet orders,
-// and the form with the longer record header that Alexey Kuznetzov's patched libpcap wrote.
+// pcap records in a window (draft-ietf-opsawg-pcap): microseconds and nanoseconds, both octet
+// orders, and the form with the longer record header that Alexey Kuznetzov's patched libpcap wrote.
 // Before format version 2.3 the two lengths of a record stood in the other order.
 // (Internal to capture_file.)
 #pragma once
@@ -18,15 +18,18 @@ class PcapReader {
     /// Whether a file whose first four octets are `magic` (read in host order) is pcap.
     [[nodiscard]] static bool recognises(std::uint32_t magic) noexcept;
 
-    PcapReader() = default;
     /// `octets` starts with a magic that is recognised and has at least kFileHeaderOctets.
-    explicit PcapReader(Bytes octets) noexcept;
+    explicit PcapReader(const CaptureOctets& octets) noexcept;
+    [[nodiscard]] CaptureOctets& octets() noexcept { return octets_; }
 
     [[nodiscard]] CaptureRead next(PacketView& packet) noexcept;
     [[nodiscard]] std::uint64_t offset() const noexcept { return offset_; }
     [[nodiscard]] const CaptureBreak& broken() const noexcept { return broken_; }
 
   private:
+    [[nodiscard]] CaptureRead without_header() noexcept;
+    [[nodiscard]] CaptureRead without_packet(std::uint32_t captured) noexcept;
+
     CaptureOctets octets_;
     TimeNs ns_per_unit_ = kNsPerUs; ///< of a timestamp's second word
     std::uint64_t offset_ = 0;

@@ -23,7 +23,7 @@ constexpr std::uint64_t join(std::uint32_t high, std::uint32_t low) noexcept {
 
 } // namespace
 
-PcapngReader::PcapngReader(Bytes octets) : octets_(octets) {
+PcapngReader::PcapngReader(const CaptureOctets& octets) : octets_(octets) {
     interfaces_.reserve(kInterfacesMax);
 }
 
@@ -33,11 +33,11 @@ bool PcapngReader::break_at(Reason reason, std::uint64_t announced, std::uint64_
 }
 
 CaptureRead PcapngReader::next(PacketView& packet) noexcept {
-    while (octets_.left(offset_) > 0) { // every round ends, breaks or passes a block
+    while (true) { // every round ends, breaks or passes a block
         // NOLINTNEXTLINE(cppcoreguidelines-pro-type-member-init): take_block fills it
         Block block;
-        if (!take_block(block)) {
-            return CaptureRead::broken;
+        if (const CaptureRead taken = take_block(block); taken != CaptureRead::packet) {
+            return taken;
         }
         const std::uint64_t after = block.body + block.body_octets + 4;
         switch (block.type) {
@@ -59,15 +59,10 @@ CaptureRead PcapngReader::next(PacketView& packet) noexcept {
         }
         offset_ = after;
     }
-    return CaptureRead::end;
 }
 
-/// A section's magic comes before any length can be understood.
+/// A section's magic comes before any length can be understood. Its first 16 octets are there.
 bool PcapngReader::start_section() noexcept {
-    constexpr std::uint64_t kSectionFieldsOctets = 16; // type, length, magic, version
-    if (!octets_.has(offset_, kSectionFieldsOctets)) {
-        return break_at(Reason::block_header_cut, kSectionFieldsOctets, octets_.left(offset_));
-    }
     octets_.set_swapped(false);
     if (octets_.u32(offset_ + 8) != kByteOrderMagic) {
         octets_.set_swapped(true);
@@ -82,34 +77,49 @@ bool PcapngReader::start_section() noexcept {
     return true;
 }
 
-bool PcapngReader::take_block(Block& block) noexcept {
+CaptureRead PcapngReader::take_block(Block& block) noexcept {
     constexpr std::uint32_t kSectionOctetsMin = 28;
+    constexpr std::uint32_t kSectionFieldsOctets = 16; // type, length, magic, version
     const std::uint64_t left = octets_.left(offset_);
-    if (left < kBlockOctetsMin) {
-        return break_at(Reason::block_header_cut, kBlockOctetsMin, left);
+    const auto broken = [this](Reason reason, std::uint64_t announced, std::uint64_t room) {
+        break_at(reason, announced, room);
+        return CaptureRead::broken;
+    };
+    const auto lacks = [&](std::uint32_t octets) {
+        return left < octets ? broken(Reason::block_header_cut, octets, left) : CaptureRead::more;
+    };
+    if (!octets_.has(offset_, kBlockOctetsMin)) [[unlikely]] {
+        return left == 0 ? CaptureRead::end : lacks(kBlockOctetsMin);
     }
     block.type = octets_.u32(offset_);
     std::uint32_t octets_min = kBlockOctetsMin;
     if (block.type == kSectionHeader) {
+        if (!octets_.has(offset_, kSectionFieldsOctets)) {
+            return lacks(kSectionFieldsOctets);
+        }
         if (!start_section()) {
-            return false;
+            return CaptureRead::broken;
         }
         octets_min = kSectionOctetsMin;
     }
     const std::uint32_t octets = octets_.u32(offset_ + 4);
     if (octets < octets_min || octets % 4 != 0) {
-        return break_at(Reason::block_length, octets, 0);
+        return broken(Reason::block_length, octets, 0);
     }
-    if (octets > left) {
-        return break_at(Reason::block_cut, octets, left);
+    if (!octets_.has(offset_, octets)) [[unlikely]] {
+        if (octets > left) {
+            return broken(Reason::block_cut, octets, left);
+        }
+        return octets > kRecordOctetsMax ? broken(Reason::record_too_long, octets, kRecordOctetsMax)
+                                         : CaptureRead::more;
     }
     const std::uint32_t trailer = octets_.u32(offset_ + octets - 4);
     if (trailer != octets) {
-        return break_at(Reason::block_trailer, trailer, octets);
+        return broken(Reason::block_trailer, trailer, octets);
     }
     block.body = offset_ + 8;
     block.body_octets = octets - static_cast<std::uint32_t>(kBlockOctetsMin);
-    return true;
+    return CaptureRead::packet;
 }
 
 bool PcapngReader::add_interface(const Block& block) noexcept {

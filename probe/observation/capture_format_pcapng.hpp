@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// pcapng blocks in memory (draft-ietf-opsawg-pcapng): sections in either octet order, interfaces of
-// different link types and clocks; enhanced, simple and the obsolete packet block. Other blocks are
-// skipped. (Internal to capture_file.)
+// pcapng blocks in a window (draft-ietf-opsawg-pcapng): sections in either octet order, interfaces
+// of different link types and clocks; enhanced, simple and the obsolete packet block. Other blocks
+// are skipped. (Internal to capture_file.)
 #pragma once
 
 #include <cstdint>
@@ -19,7 +19,8 @@ class PcapngReader {
     static constexpr std::uint32_t kInterfacesMax = 4096;
 
     /// `octets` starts with kSectionHeader. All memory that is ever needed is reserved here.
-    explicit PcapngReader(Bytes octets);
+    explicit PcapngReader(const CaptureOctets& octets);
+    [[nodiscard]] CaptureOctets& octets() noexcept { return octets_; }
 
     [[nodiscard]] CaptureRead next(PacketView& packet) noexcept;
     [[nodiscard]] std::uint64_t offset() const noexcept { return offset_; }
@@ -46,7 +47,8 @@ class PcapngReader {
         std::uint32_t header_octets; ///< of the body, before the packet
     };
 
-    [[nodiscard]] bool take_block(Block& block) noexcept;
+    /// packet: a block is there.
+    [[nodiscard]] CaptureRead take_block(Block& block) noexcept;
     [[nodiscard]] bool start_section() noexcept;
     [[nodiscard]] bool add_interface(const Block& block) noexcept;
     void take_interface_options(const Block& block, Interface& interface) const noexcept;

@@ -1,130 +1,124 @@
 // SPDX-License-Identifier: BSD-3-Clause
+#include "probe/observation/capture_input.hpp"
+
 #include <fcntl.h>
-#include <sys/mman.h>
+#include <poll.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
-
-#include "probe/observation/capture_file.hpp"
 
 namespace probe {
 namespace {
 
-[[noreturn]] void fail(const std::string& path, const std::string& what, int error) {
-    throw CaptureError(path + " " + what + ": " + std::strerror(error));
+constexpr int kStreamPatienceMs = 50;
+
+[[noreturn]] void fail(const std::string& path, const std::string& what) {
+    throw CaptureError(path + " " + what);
 }
-
-/// Closes what it opened; standard input stays open.
-class Descriptor {
-  public:
-    explicit Descriptor(const std::string& path) {
-        if (path == "-") {
-            number_ = STDIN_FILENO;
-            return;
-        }
-        number_ = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-        if (number_ < 0) {
-            fail(path, "cannot be opened", errno);
-        }
-    }
-    ~Descriptor() {
-        if (number_ != STDIN_FILENO) {
-            ::close(number_);
-        }
-    }
-    Descriptor(const Descriptor&) = delete;
-    Descriptor& operator=(const Descriptor&) = delete;
-
-    [[nodiscard]] int number() const noexcept { return number_; }
-
-  private:
-    int number_ = -1;
-};
 
 } // namespace
 
-MappedOctets::MappedOctets(const std::string& path) {
-    const Descriptor descriptor(path);
+CaptureInput::CaptureInput(const std::string& path, std::size_t window_octets) {
     const std::string name = path == "-" ? "standard input" : path;
+    descriptor_ = path == "-" ? STDIN_FILENO : ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+    if (descriptor_ < 0) {
+        fail(name, std::string("cannot be opened: ") + std::strerror(errno));
+    }
+    const auto give_up = [&](const std::string& what) {
+        if (descriptor_ != STDIN_FILENO) {
+            ::close(descriptor_);
+        }
+        fail(name, what);
+    };
     struct stat status {};
-    if (::fstat(descriptor.number(), &status) != 0) {
-        fail(name, "cannot be examined", errno);
+    if (::fstat(descriptor_, &status) != 0) {
+        give_up(std::string("cannot be examined: ") + std::strerror(errno));
     }
     if (S_ISDIR(status.st_mode)) {
-        throw CaptureError(name + " is a directory: name the capture files in it");
+        give_up("is a directory: name the capture files in it");
     }
-    if (S_ISREG(status.st_mode)) {
-        map_file(name, descriptor.number(), static_cast<std::uint64_t>(status.st_size));
-    } else {
-        read_stream(name, descriptor.number());
+    memory_ = static_cast<std::uint8_t*>(std::malloc(window_octets));
+    if (memory_ == nullptr) {
+        give_up("cannot be read: no memory");
+    }
+    data_ = memory_;
+    capacity_ = window_octets;
+    stream_ = !S_ISREG(status.st_mode);
+    if (!stream_) {
+        // Standard input may have been read from; what is left of it counts.
+        const ::off_t at = std::max<::off_t>(::lseek(descriptor_, 0, SEEK_CUR), 0);
+        total_ = static_cast<std::uint64_t>(std::max<::off_t>(status.st_size - at, 0));
+        // Advice only.
+        static_cast<void>(::posix_fadvise(descriptor_, 0, 0, POSIX_FADV_SEQUENTIAL));
     }
 }
 
-MappedOctets::~MappedOctets() {
-    if (mapped_octets_ != 0) {
-        ::munmap(const_cast<std::uint8_t*>(data_), mapped_octets_);
+CaptureInput::CaptureInput(Bytes whole) noexcept
+    : data_(whole.data()), size_(whole.size()), total_(whole.size()) {}
+
+CaptureInput::~CaptureInput() {
+    std::free(memory_);
+    if (descriptor_ > STDIN_FILENO) {
+        ::close(descriptor_);
     }
 }
 
-void MappedOctets::map_file(const std::string& path, int descriptor, std::uint64_t octets) {
-    if (octets == 0) {
-        return; // nothing to map; whoever reads it says that it is empty
+bool CaptureInput::make_room() noexcept {
+    if (size_ < capacity_) {
+        return true;
     }
-    void* map = ::mmap(nullptr, octets, PROT_READ, MAP_PRIVATE, descriptor, 0);
-    if (map == MAP_FAILED) {
-        fail(path, "cannot be mapped", errno);
+    void* larger = std::realloc(memory_, 2 * capacity_);
+    if (larger == nullptr) {
+        error_ = ENOMEM;
+        return false;
     }
-    data_ = static_cast<const std::uint8_t*>(map);
-    size_ = octets;
-    mapped_octets_ = octets;
-    // Advice only: reading ahead, and letting go of what was read.
-    static_cast<void>(::madvise(map, octets, MADV_SEQUENTIAL));
+    memory_ = static_cast<std::uint8_t*>(larger);
+    data_ = memory_;
+    capacity_ *= 2;
+    return true;
 }
 
-/// Grows an anonymous map by doubling, so that the octets do not move when the kernel can help it.
-void MappedOctets::read_stream(const std::string& path, int descriptor) {
-    constexpr std::size_t kFirstOctets = std::size_t{1} << 20;
-    void* map =
-        ::mmap(nullptr, kFirstOctets, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (map == MAP_FAILED) {
-        fail(path, "cannot be kept in memory", errno);
+bool CaptureInput::has_news() const noexcept {
+    pollfd asked{descriptor_, POLLIN, 0};
+    return ::poll(&asked, 1, kStreamPatienceMs) != 0; // what went wrong, the read tells
+}
+
+CaptureInput::Moved CaptureInput::move_to(std::uint64_t from) noexcept {
+    if (descriptor_ < 0) {
+        return Moved::on;
     }
-    std::size_t capacity = kFirstOctets;
-    std::size_t size = 0;
-    const auto give_up = [&](const std::string& sentence) {
-        ::munmap(map, capacity);
-        throw CaptureError(path + sentence);
-    };
-    for (;;) {
-        if (size == capacity) {
-            if (capacity >= kStreamOctetsMax) {
-                give_up(" is a stream of more than " + std::to_string(kStreamOctetsMax) +
-                        " octets: save it to a file and name the file");
-            }
-            void* grown = ::mremap(map, capacity, capacity * 2, MREMAP_MAYMOVE);
-            if (grown == MAP_FAILED) {
-                give_up(std::string(" cannot be kept in memory: ") + std::strerror(errno) +
-                        "; save it to a file and name the file");
-            }
-            map = grown;
-            capacity *= 2;
-        }
-        const ::ssize_t got =
-            ::read(descriptor, static_cast<std::uint8_t*>(map) + size, capacity - size);
-        if (got == 0) {
-            break;
-        }
-        if (got > 0) {
-            size += static_cast<std::size_t>(got);
-        } else if (errno != EINTR) {
-            give_up(std::string(" cannot be read: ") + std::strerror(errno));
-        }
+    const auto passed = static_cast<std::size_t>(from - begin_);
+    if (passed != 0) {
+        std::memmove(memory_, memory_ + passed, size_ - passed);
+        begin_ = from;
+        size_ -= passed;
     }
-    data_ = static_cast<const std::uint8_t*>(map);
-    size_ = size;
-    mapped_octets_ = capacity;
+    if (!make_room()) {
+        return Moved::failed;
+    }
+    if (stream_ && !has_news()) {
+        return Moved::nothing_yet;
+    }
+    // A file that grows meanwhile ends where it ended when it was opened.
+    const std::uint64_t left = total_ - (begin_ + size_);
+    const auto room = static_cast<std::size_t>(std::min<std::uint64_t>(capacity_ - size_, left));
+    const ::ssize_t got = ::read(descriptor_, memory_ + size_, room);
+    if (got < 0) {
+        if (errno == EINTR || errno == EAGAIN) {
+            return Moved::nothing_yet;
+        }
+        error_ = errno;
+        return Moved::failed;
+    }
+    size_ += static_cast<std::size_t>(got);
+    if (got == 0) { // the end; of a file perhaps sooner than it said
+        total_ = begin_ + size_;
+    }
+    return Moved::on;
 }
 
 } // namespace probe

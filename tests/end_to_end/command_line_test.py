@@ -5,6 +5,8 @@ import json
 import os
 import pty
 import re
+import select
+import signal
 import struct
 import subprocess
 import termios
@@ -246,6 +248,27 @@ def test_a_reader_that_goes_away_ends_it_quietly(parshall):
                           timeout=30, check=False)
     assert done.returncode == 0 and len(done.stdout.splitlines()) == 1
     assert 'please report' not in done.stderr, done.stderr
+
+
+def test_a_stream_is_metered_as_it_comes_and_may_be_stopped(parshall):
+    data = OFFICE.read_bytes()
+    starts = record_starts(data)
+    with subprocess.Popen([parshall, 'read', '-', '-o', 'json', '--stats', 'json', '--idle', '1s'], stdin=subprocess.PIPE,
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE) as run:
+        run.stdin.write(data[:starts[-1] + 5])  # in the middle of a header: more may come
+        run.stdin.flush()
+        ready, _, _ = select.select([run.stdout], [], [], 60)
+        assert ready, 'no record while the stream goes on'
+        first = run.stdout.readline()
+        assert json.loads(first)['packetDeltaCount'] > 0
+        run.send_signal(signal.SIGINT)
+        rest, told = run.stdout.read(), run.stderr.read().decode()  # the stream is still open
+        assert run.wait(timeout=60) == 0, told
+    stopped = re.search(r'standard input: stopped at octet (\d+)', told)
+    assert stopped, told
+    counted = ledger.check_nothing_lost(told)
+    assert counted['received']['packets'] == starts.index(int(stopped[1])) > 0
+    assert counted['collectors'][0]['sent']['records'] == len((first + rest).splitlines())
 
 
 def test_filter_counts_what_it_keeps_out(parshall):

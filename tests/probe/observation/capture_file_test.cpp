@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "probe/observation/capture_file.hpp"
 
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <thread>
 #include <vector>
 
@@ -303,7 +305,7 @@ TEST_CASE("what is no capture is refused with the remedy", "[capture]") {
           empty.path() + " is empty: a capture has at least a file header");
 }
 
-TEST_CASE("a file is mapped and its progress told", "[capture]") {
+TEST_CASE("a file's progress is told", "[capture]") {
     PcapWriter writer;
     for (std::uint32_t i = 0; i < 100; ++i) {
         writer.packet(i, 0, kFirst);
@@ -318,50 +320,177 @@ TEST_CASE("a file is mapped and its progress told", "[capture]") {
     CHECK(file.octets_done() == 24 + 64 * 21);
     CHECK_FALSE(file.finished());
     CHECK(file.poll(batch, kForever) == 36);
-    CHECK(file.poll(batch, kForever) == 0);
     CHECK(file.finished());
+    CHECK(file.poll(batch, kForever) == 0);
     CHECK(file.broken().empty());
     CHECK(file.octets_done() == file.octets_total());
 }
 
-TEST_CASE("a packet later than now waits", "[capture]") {
-    const PcapWriter writer =
-        PcapWriter().packet(1, 0, kFirst).packet(2, 0, kSecond).packet(2, 1, kFirst);
-    CaptureFile file(writer.get(), "test.pcap");
-    PacketBatch batch;
-    CHECK(file.poll(batch, 0) == 0);
-    CHECK(batch.size == 0);
-    CHECK(file.next_time_ns() == kNsPerSecond);
-    CHECK(file.poll(batch, 2 * kNsPerSecond) == 2);
-    CHECK(file.next_time_ns() == 2 * kNsPerSecond + 1'000);
-    CHECK_FALSE(file.finished());
-    CHECK(file.poll(batch, 2 * kNsPerSecond + 999) == 0);
-    CHECK(file.poll(batch, 2 * kNsPerSecond + 1'000) == 1);
-    CHECK(file.finished());
-    CHECK(file.next_time_ns() == kForever);
+/// Packets of all sizes up to `octets_max`, each of one value.
+std::vector<Octets> packets_of_many_sizes(std::size_t octets_max) {
+    std::vector<Octets> packets;
+    for (std::size_t octets = 0; octets <= octets_max; octets += 1 + octets / 7) {
+        packets.emplace_back(octets, static_cast<std::uint8_t>(packets.size()));
+    }
+    return packets;
 }
 
-TEST_CASE("a FIFO is read to its end", "[capture]") {
-    const TemporaryFile place{Bytes{}};
-    const std::string path = place.path() + ".fifo";
-    REQUIRE(::mkfifo(path.c_str(), 0600) == 0);
+TEST_CASE("a window of any size gives the same packets", "[capture]") {
+    const std::vector<Octets> packets = packets_of_many_sizes(3'000);
+    PcapWriter pcap;
+    PcapngWriter pcapng;
+    pcapng.section().interface();
+    for (std::uint32_t i = 0; i < packets.size(); ++i) {
+        pcap.packet(i, 0, packets[i]);
+        pcapng.enhanced(0, i, packets[i]).block(0x0000'0BAD, packets[i]);
+    }
+    for (const Octets& octets : {pcap.get(), pcapng.get()}) {
+        const TemporaryFile temporary(octets);
+        for (std::size_t window = 1; window < octets.size(); window += 1 + window / 3) {
+            INFO("a window of " << window);
+            CaptureFile file(temporary.path(), nullptr, window);
+            const Read read = read_all(file);
+            CHECK(read.broken.empty());
+            CHECK(read.packets == packets);
+            CHECK(file.octets_done() == octets.size());
+        }
+    }
+}
+
+TEST_CASE("a cut is told as it is whatever the window", "[capture]") {
+    const Octets pcap = PcapWriter().packet(1, 1, kFirst).packet(2, 2, kSecond).get();
+    PcapngWriter writer;
+    writer.section().interface().enhanced(0, 1, kFirst).simple(kSecond, 3);
+    for (const Octets& whole : {pcap, writer.get()}) {
+        for (std::size_t octets = 28; octets < whole.size(); ++octets) {
+            const Octets cut(whole.begin(), whole.begin() + static_cast<std::ptrdiff_t>(octets));
+            const TemporaryFile temporary(cut);
+            const Read expected = read_all(cut);
+            for (const std::size_t window : {1U, 24U, 33U}) {
+                INFO("cut to " << octets << ", a window of " << window);
+                CaptureFile file(temporary.path(), nullptr, window);
+                const Read read = read_all(file);
+                CHECK(read.packets == expected.packets);
+                const std::string name = read.broken.empty() ? "" : temporary.path();
+                CHECK(read.broken.substr(name.size()) ==
+                      expected.broken.substr(std::min<std::size_t>(expected.broken.size(), 9)));
+            }
+        }
+    }
+}
+
+TEST_CASE("a file that is shortened while it is read ends there", "[capture]") {
+    PcapWriter writer;
+    const Octets packet(1'000, 0x42);
+    for (std::uint32_t i = 0; i < 100; ++i) {
+        writer.packet(i, 0, packet);
+    }
+    const TemporaryFile temporary(writer.get());
+    CaptureFile file(temporary.path(), nullptr, 4'096);
+    PacketBatch batch;
+    REQUIRE(file.poll(batch, kForever) == 4);
+    REQUIRE(::truncate(temporary.path().c_str(), 24 + 10 * 1'016 + 100) == 0);
+    while (file.poll(batch, kForever) != 0) {
+    }
+    CHECK(file.packets() == 10);
+    CHECK(file.broken() ==
+          temporary.path() + ": cut at octet 10184: packet 11 announces 1000 octets, 84 are left");
+}
+
+TEST_CASE("a length that nothing has is not read into memory", "[capture]") {
+    PcapWriter writer;
+    writer.packet(1, 0, kFirst);
+    Octets octets = writer.get();
+    octets[24 + 8 + 3] = 0x10; // 0x10000005 octets
+    const TemporaryFile temporary(octets);
+    REQUIRE(::truncate(temporary.path().c_str(), std::int64_t{1} << 30) == 0); // no block of it
+    CaptureFile file(temporary.path());
+    PacketBatch batch;
+    CHECK(file.poll(batch, kForever) == 0);
+    CHECK(file.broken() ==
+          temporary.path() +
+              ": broken at octet 24: a record announces 268435461 octets, the most is 134217728");
+}
+
+/// A FIFO by a path, removed at the end.
+class Fifo {
+  public:
+    Fifo() : path_(place_.path() + ".fifo") { REQUIRE(::mkfifo(path_.c_str(), 0600) == 0); }
+    ~Fifo() { ::unlink(path_.c_str()); }
+    Fifo(const Fifo&) = delete;
+    Fifo& operator=(const Fifo&) = delete;
+    [[nodiscard]] const std::string& path() const { return path_; }
+
+  private:
+    TemporaryFile place_{Bytes{}};
+    std::string path_;
+};
+
+TEST_CASE("a stream's packets come as they are written", "[capture]") {
+    const Fifo fifo;
+    const Octets octets =
+        PcapWriter().packet(1, 0, kFirst).packet(2, 0, kSecond).packet(3, 0, kFirst).get();
+    const int writer = ::open(fifo.path().c_str(), O_RDWR | O_CLOEXEC); // does not wait for us
+    REQUIRE(writer >= 0);
+    const auto write = [&](std::size_t from, std::size_t to) {
+        REQUIRE(::write(writer, octets.data() + from, to - from) ==
+                static_cast<::ssize_t>(to - from));
+    };
+    write(0, 24);
+    CaptureFile file(fifo.path());
+    PacketBatch batch;
+    CHECK(file.poll(batch, kForever) == 0);
+    CHECK_FALSE(file.finished());
+    write(24, 24 + 21 + 10); // one packet, and some of the next one's header
+    REQUIRE(file.poll(batch, kForever) == 1);
+    CHECK(batch.packets[0].time_ns == kNsPerSecond);
+    CHECK(file.poll(batch, kForever) == 0);
+    CHECK(file.octets_total() == CaptureInput::kUnknown);
+    write(24 + 21 + 10, octets.size() - 1);
+    REQUIRE(file.poll(batch, kForever) == 1);
+    CHECK(batch.packets[0].captured_octets == kSecond.size());
+    ::close(writer); // and with it the stream ends in the middle of a packet
+    CHECK(file.poll(batch, kForever) == 0);
+    CHECK(file.finished());
+    CHECK(file.broken() ==
+          fifo.path() + ": cut at octet 64: packet 3 announces 5 octets, 4 are left");
+    CHECK(file.octets_total() == octets.size() - 1);
+}
+
+TEST_CASE("a stream is not waited for when it is to stop", "[capture]") {
+    const Fifo fifo;
+    const int writer = ::open(fifo.path().c_str(), O_RDWR | O_CLOEXEC);
+    REQUIRE(writer >= 0);
+    const std::atomic<bool> stop{true};
+    CHECK_THROWS_WITH(CaptureFile(fifo.path(), &stop),
+                      fifo.path() + " had nothing to read when it was stopped");
+    ::close(writer);
+}
+
+TEST_CASE("a stream larger than any pipe is read to its end", "[capture]") {
+    const Fifo fifo;
     PcapWriter written;
     const Octets large(60'000, 0x42);
-    for (std::uint32_t i = 0; i < 40; ++i) { // more than the first map holds
+    for (std::uint32_t i = 0; i < 40; ++i) {
         written.packet(i, 0, large);
     }
     const TemporaryFile source(written.get());
-    const std::string command = "cat " + source.path() + " > " + path;
+    const std::string command = "cat " + source.path() + " > " + fifo.path();
     int status = -1;
     std::thread writer([&] { status = std::system(command.c_str()); });
-    CaptureFile file(path);
+    CaptureFile file(fifo.path());
+    PacketBatch batch;
+    while (!file.finished()) {
+        const std::uint32_t size = file.poll(batch, kForever);
+        for (std::uint32_t i = 0; i < size; ++i) {
+            const PacketView& view = batch.packets[i];
+            CHECK(Octets(view.octets, view.octets + view.captured_octets) == large);
+        }
+    }
     writer.join();
-    ::unlink(path.c_str());
     CHECK(status == 0);
-    const Read read = read_all(file);
-    CHECK(read.broken.empty());
-    REQUIRE(read.packets.size() == 40);
-    CHECK(read.packets.back() == large);
+    CHECK(file.broken().empty());
+    CHECK(file.packets() == 40);
 }
 
 } // namespace
