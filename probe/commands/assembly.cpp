@@ -152,7 +152,7 @@ void refuse_oversize_records(const RecordBinding& binding, const ExportOptions& 
     }
 }
 
-RecordBinding bind_templates(const ProbeConfig& config, const TemplateList* known,
+RecordBinding bind_templates(const ProbeConfig& config, const TemplateGeneration* before,
                              std::string* rule_texts) {
     std::vector<ipfix::TemplateDescription> descriptions;
     for (const std::string& file : config.metering.template_files) {
@@ -161,7 +161,10 @@ RecordBinding bind_templates(const ProbeConfig& config, const TemplateList* know
         }
     }
     BindingContext context;
-    context.known = known;
+    if (before != nullptr) {
+        context.known = before->templates.get();
+        context.common = before->binding->common_properties();
+    }
     context.domain_id = config.observation.domain_id;
     context.sampling_interval = config.metering.sampling.interval();
     context.active_timeout = config.metering.timeouts.active;
@@ -203,7 +206,7 @@ std::unique_ptr<OptionsRecords> make_options_records(const ProbeConfig& config,
                            .interfaces = {},
                            .rules = binding.rules().get(),
                            .sampling = config.metering.sampling,
-                           .common = binding.common_properties(),
+                           .common = binding.common_properties().get(),
                            .known = known};
     for (std::size_t i = 0; i < config.observation.points.size(); ++i) {
         const std::string& port = config.observation.points[i].port;
@@ -216,17 +219,19 @@ std::unique_ptr<OptionsRecords> make_options_records(const ProbeConfig& config,
 } // namespace
 
 TemplateGeneration make_generation(const ProbeConfig& config, bool options_by_default,
-                                   const TemplateList* known) {
+                                   const TemplateGeneration* before) {
     TemplateGeneration made;
-    auto binding = std::make_unique<RecordBinding>(bind_templates(config, known, &made.rule_texts));
+    const TemplateList* const known = before == nullptr ? nullptr : before->templates.get();
+    auto binding =
+        std::make_unique<RecordBinding>(bind_templates(config, before, &made.rule_texts));
     made.options_records = make_options_records(config, *binding, options_by_default, known);
     const std::span<const ipfix::TemplateRecord> options_templates =
         made.options_records != nullptr ? made.options_records->templates()
                                         : std::span<const ipfix::TemplateRecord>();
-    made.templates =
-        known == nullptr
-            ? std::make_unique<TemplateList>(binding->templates(), options_templates)
-            : std::make_unique<TemplateList>(*known, binding->templates(), options_templates);
+    const TemplateList::Templates templates = {
+        binding->templates(), binding->common_properties()->templates(), options_templates};
+    made.templates = known == nullptr ? std::make_unique<TemplateList>(templates)
+                                      : std::make_unique<TemplateList>(*known, templates);
     binding->place_in(*made.templates);
     made.binding = std::move(binding);
     return made;
@@ -241,7 +246,7 @@ std::vector<std::unique_ptr<RecordSink>> open_sinks(const ProbeConfig& config,
         where.push_back(open_sink(collector, config.exporting, config.observation.domain_id,
                                   *generation.templates, generation.options_records.get(),
                                   tell_operator, SipKey::random().k0,
-                                  generation.binding->common_properties()));
+                                  generation.binding->common_properties().get()));
     }
     for (std::size_t g = 0; g < groups.size(); ++g) {
         sinks.push_back(

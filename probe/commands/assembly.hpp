@@ -28,17 +28,17 @@ struct TemplateGeneration {
     std::string rule_texts; ///< of the rule files, when a template asks for labels
 };
 
-/// All template files of the configuration, bound to the meter. `known`: of a reload, what
-/// collectors were told before. `rule_texts` gets what is in the rule files, where labels are asked
+/// All template files of the configuration, bound to the meter. `before`: of a reload, what
+/// collectors were told. `rule_texts` gets what is in the rule files, where labels are asked
 /// for. Throws ConfigError.
 [[nodiscard]] RecordBinding bind_templates(const ProbeConfig& config,
-                                           const TemplateList* known = nullptr,
+                                           const TemplateGeneration* before = nullptr,
                                            std::string* rule_texts = nullptr);
 
 /// The same with all that goes with it. `options_by_default`: whether there are options records
 /// where the configuration does not say.
 [[nodiscard]] TemplateGeneration make_generation(const ProbeConfig& config, bool options_by_default,
-                                                 const TemplateList* known = nullptr);
+                                                 const TemplateGeneration* before = nullptr);
 
 /// Opens every collector. Throws std::runtime_error with the remedy.
 [[nodiscard]] std::vector<std::unique_ptr<RecordSink>> open_sinks(

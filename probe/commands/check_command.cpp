@@ -93,9 +93,6 @@ void print_companions(const RecordBinding& binding) {
             "a record\n\n",
             one.id(), one.name(), one.fixed_length() ? "" : "at least ", one.record_octets());
     }
-    if (binding.common_properties() == nullptr) {
-        return;
-    }
     for (const ipfix::TemplateRecord& one : binding.common_properties()->templates()) {
         std::string names;
         for (const ipfix::FieldSpecifier& field : one.fields().subspan(1)) {

@@ -62,15 +62,6 @@ void refuse_groups_with_streams_of_templates(const ExportOptions& options) {
     }
 }
 
-/// Their ids are those of one binding, and records of two are under way.
-void refuse_common_properties(const RecordBinding& binding) {
-    if (binding.common_properties() != nullptr) {
-        throw std::invalid_argument(
-            "templates with common properties, and application rules beside them, cannot change "
-            "while packets are metered; restart for it");
-    }
-}
-
 /// Two sinks cannot write one file, and what is there must not be begun anew.
 bool keeps_its_output(const CollectorOptions& collector) {
     return !collector.path.empty();
@@ -82,7 +73,8 @@ Reloader::Reloader(const CommandLine& words, ProbeConfig running, TemplateGenera
     : words_(words),
       running_(std::move(running)),
       wanted_(running_),
-      generation_(std::move(generation)) {}
+      generation_(std::move(generation)),
+      common_templates_(generation_.binding->common_properties()->templates().size()) {}
 
 LiveChange Reloader::prepare() {
     if (words_.config.empty()) {
@@ -93,7 +85,7 @@ LiveChange Reloader::prepare() {
         throw std::invalid_argument("exporting.collectors is empty; name at least one");
     }
     refuse_what_stays(wanted_);
-    next_ = make_generation(wanted_, true, generation_.templates.get());
+    next_ = make_generation(wanted_, true, &generation_);
     const bool otherwise = meters_otherwise(*next_);
     if (!otherwise) {
         next_.reset();
@@ -167,8 +159,6 @@ SinkChange Reloader::exchange(const ProbeConfig& wanted) {
     const TemplateGeneration& generation = next_ ? *next_ : generation_;
     if (next_) {
         refuse_groups_with_streams_of_templates(running_.exporting);
-        refuse_common_properties(*generation_.binding);
-        refuse_common_properties(*next_->binding);
     }
     for (const CollectorOptions& collector : wanted.exporting.collectors) {
         check_format(collector, *generation.templates, next_ ? LogLine(tell_operator) : LogLine());
@@ -194,7 +184,7 @@ SinkChange Reloader::exchange(const ProbeConfig& wanted) {
         change.places.push_back(
             {open_sink(collector, wanted.exporting, wanted.observation.domain_id,
                        *generation.templates, generation.options_records.get(), tell_operator,
-                       SipKey::random().k0, generation.binding->common_properties()),
+                       SipKey::random().k0, generation.binding->common_properties().get()),
              0});
     }
     summary_ = fmt::format("{} collectors kept, {} opened, {} closed", kept,
@@ -207,6 +197,7 @@ SinkChange Reloader::exchange(const ProbeConfig& wanted) {
 
 std::string Reloader::applied() {
     running_ = wanted_;
+    common_templates_ = generation_.binding->common_properties()->templates().size();
     if (next_) {
         leaving_ = std::move(generation_.binding);
         lists_before_.push_back(std::move(generation_.templates));
@@ -215,6 +206,11 @@ std::string Reloader::applied() {
         next_.reset();
     }
     return fmt::format("{} is in effect: {}", words_.config, summary_);
+}
+
+void Reloader::refused() noexcept {
+    next_.reset();
+    generation_.binding->common_properties()->forget_templates(common_templates_);
 }
 
 void Reloader::free_left(LiveJob& job) {
@@ -229,6 +225,7 @@ void reload(Reloader& reloader, LiveJob& job) noexcept {
         job.apply(reloader.prepare());
         tell_operator(reloader.applied());
     } catch (const std::exception& refused) {
+        reloader.refused();
         tell_operator(fmt::format("not reloaded, everything stays as it is: {}", refused.what()));
     }
 }

@@ -37,6 +37,8 @@ class Reloader {
     /// The change is in effect: the next reload compares with it. Returns a sentence of what
     /// changed.
     std::string applied();
+    /// It was refused, by prepare() or by the job: nothing of it is left.
+    void refused() noexcept;
     /// Frees what flows of an earlier generation needed, once they have left.
     void free_left(LiveJob& job);
 
@@ -51,6 +53,7 @@ class Reloader {
     ProbeConfig wanted_;
     TemplateGeneration generation_;
     std::optional<TemplateGeneration> next_; ///< of the change that prepare() made
+    std::size_t common_templates_ = 0;       ///< of the generations that were in effect
     std::unique_ptr<const RecordBinding> leaving_;
     /// Sinks that leave, and records in queues and spools, may need them.
     std::vector<std::unique_ptr<const TemplateList>> lists_before_;

@@ -14,6 +14,8 @@
 
 namespace probe {
 
+class CommonProperties;
+
 struct BindingContext {
     std::uint32_t domain_id = 1;
     std::vector<InterfaceDirection> interfaces;
@@ -27,6 +29,8 @@ struct BindingContext {
     TimeNs active_timeout = 60 * kNsPerSecond; ///< no record is longer
     /// Of a reload: what collectors know keeps its ids. nullptr: of the start.
     const TemplateList* known = nullptr;
+    /// Of a reload: what was told of common properties. nullptr: nothing yet.
+    std::shared_ptr<CommonProperties> common = nullptr;
 };
 
 } // namespace probe

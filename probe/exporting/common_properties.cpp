@@ -5,12 +5,16 @@
 #include <array>
 #include <bit>
 #include <cassert>
+#include <stdexcept>
 #include <utility>
 
 #include "encoder/wire_format.hpp"
+#include "probe/exporting/template_list.hpp"
 
 namespace probe {
 namespace {
+
+constexpr std::size_t kTemplatesMax = 1024;
 
 /// A set that is longer goes out with its flow.
 constexpr std::size_t kValuesMax = 512;
@@ -20,14 +24,32 @@ constexpr std::size_t kValuesMax = 512;
 CommonProperties::CommonProperties(const SipKey& key, const Limits& limits)
     : key_(key), limits_(limits) {
     assert(limits.sets < UINT16_MAX);
+    templates_.reserve(kTemplatesMax);
     sets_.reserve(limits.sets);
     octets_.reserve(limits.octets);
     buckets_.assign(std::bit_ceil(2 * limits.sets), 0); // at most half full
 }
 
+std::optional<std::size_t> CommonProperties::find_template(
+    const ipfix::TemplateRecord& content) const {
+    const auto found = std::find_if(templates_.begin(), templates_.end(), [&](const auto& one) {
+        return one.name() == content.name() && same_content(one, content);
+    });
+    if (found == templates_.end()) return std::nullopt;
+    return static_cast<std::size_t>(found - templates_.begin());
+}
+
 std::size_t CommonProperties::add_template(ipfix::TemplateRecord record) {
+    if (templates_.size() == kTemplatesMax) {
+        throw std::runtime_error(
+            "too many templates with common properties since the start; restart");
+    }
     templates_.push_back(std::move(record));
     return templates_.size() - 1;
+}
+
+void CommonProperties::forget_templates(std::size_t count) noexcept {
+    templates_.erase(templates_.begin() + static_cast<std::ptrdiff_t>(count), templates_.end());
 }
 
 /// SipHash here takes whole words.

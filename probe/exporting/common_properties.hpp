@@ -10,11 +10,17 @@
 // Ids are of the whole process, and so unique in every Transport Session, as section 4 wants it. A
 // session tells all properties up to the newest before its next flow records.
 //
-// Thread: made at start; the exporter's lcore afterwards. No allocation then.
+// Reloads go on with the same table: their templates join those that are there, and who has the
+// content of one gets that one's sets.
+//
+// Thread: sets are the exporter's lcore's; no allocation there. Templates are added and forgotten
+// by the signal thread while no reload is on its way to that lcore, which looks at them when it
+// takes one; they do not move.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -37,8 +43,13 @@ class CommonProperties {
     explicit CommonProperties(const SipKey& key) : CommonProperties(key, Limits{}) {}
     CommonProperties(const SipKey& key, const Limits& limits);
 
-    /// Before the first set. Returns its place in templates().
+    /// Its place in templates() where one of this name has this content, whatever the id.
+    [[nodiscard]] std::optional<std::size_t> find_template(
+        const ipfix::TemplateRecord& content) const;
+    /// Returns its place in templates(). Throws std::runtime_error when there are too many.
     std::size_t add_template(ipfix::TemplateRecord record);
+    /// All but the first `count`, of which there are no sets: a reload that was refused.
+    void forget_templates(std::size_t count) noexcept;
     [[nodiscard]] std::span<const ipfix::TemplateRecord> templates() const noexcept {
         return templates_;
     }
@@ -70,7 +81,7 @@ class CommonProperties {
 
     const SipKey key_;
     const Limits limits_;
-    std::vector<ipfix::TemplateRecord> templates_;
+    std::vector<ipfix::TemplateRecord> templates_; ///< within what was reserved at start
     std::vector<Set> sets_;
     std::vector<std::uint8_t> octets_;
     std::vector<std::uint16_t> buckets_; ///< open addressing: ids, 0 for none

@@ -146,7 +146,10 @@ OptionsRecords::OptionsRecords(std::span<const ipfix::TemplateRecord> data_templ
         }
     }
     if (context.known != nullptr) {
-        ids_.emplace(*context.known, data_templates);
+        ids_.emplace(*context.known,
+                     TemplateList::Templates{data_templates, context.common == nullptr
+                                                                 ? data_templates
+                                                                 : context.common->templates()});
     }
     constexpr std::size_t kCountersMax = 64;
     const auto counters = [this](Kind kind, std::size_t template_index) {

@@ -92,7 +92,9 @@ void assign_template_ids(std::span<ipfix::TemplateDescription> templates,
 
 RecordBinding::RecordBinding(const std::vector<ipfix::TemplateDescription>& descriptions,
                              const BindingContext& context)
-    : rules_(context.rules) {
+    : rules_(context.rules),
+      common_(context.common != nullptr ? context.common
+                                        : std::make_shared<CommonProperties>(SipKey::random())) {
     std::vector<ipfix::TemplateDescription> numbered = descriptions;
     if (context.known != nullptr) {
         assign_template_ids(numbered, *context.known);
@@ -128,8 +130,7 @@ RecordBinding::RecordBinding(const std::vector<ipfix::TemplateDescription>& desc
 std::uint16_t RecordBinding::free_id() const {
     std::uint32_t id = ipfix::kFirstDataSetId;
     const auto taken = [&](const ipfix::TemplateRecord& one) { return one.id() == id; };
-    const std::span<const ipfix::TemplateRecord> common =
-        common_ == nullptr ? std::span<const ipfix::TemplateRecord>() : common_->templates();
+    const std::span<const ipfix::TemplateRecord> common = common_->templates();
     while (std::any_of(templates_.begin(), templates_.end(), taken) ||
            std::any_of(common.begin(), common.end(), taken)) {
         ++id;
@@ -143,9 +144,29 @@ std::uint16_t RecordBinding::companion_id(const std::string& name,
                                           const std::vector<ipfix::FieldSpecifier>& fields,
                                           const BindingContext& context) const {
     if (context.known == nullptr) return free_id();
-    TemplateIds ids(*context.known, templates_);
+    TemplateIds ids(*context.known, {templates_, common_->templates()});
     const auto known = ids.known_as({ipfix::kFirstDataSetId, name, fields});
     return known ? *known : ids.fresh();
+}
+
+/// The Options Template that tells them, by its place in the table.
+std::size_t RecordBinding::common_template(const std::string& name, Fields properties,
+                                           const BindingContext& context) {
+    properties.insert(properties.begin(),
+                      {ipfix::find_element("commonPropertiesId"), kCommonPropertiesIdOctets, false,
+                       false, nullptr, false});
+    const ipfix::TemplateRecord content(ipfix::kFirstDataSetId, name, properties, 1); // any id
+    if (const auto known = common_->find_template(content)) return *known;
+    const std::uint16_t id =
+        context.known == nullptr
+            ? free_id()
+            : TemplateIds(*context.known, {templates_, common_->templates()}).fresh();
+    return common_->add_template({id, name, std::move(properties), 1});
+}
+
+bool RecordBinding::has_common_properties() const noexcept {
+    return std::any_of(common_index_.begin(), common_index_.end(),
+                       [](std::size_t index) { return index != kNone; });
 }
 
 /// The plans of one template for the records of one family, and what they need besides: once for
@@ -184,17 +205,12 @@ void RecordBinding::add_plans(const ipfix::TemplateDescription& description, std
         }
     }
     if (!common.empty()) {
-        Fields fields = common;
         // A shortened common property that does not fit is no reason for other records to be whole.
         plans.common =
-            std::make_unique<EncodingPlan>(plan_of(fields, EncodingPlan::LargeNumbers::refused));
+            std::make_unique<EncodingPlan>(plan_of(common, EncodingPlan::LargeNumbers::refused));
         if (common_index_[request] == kNone) {
-            fields.insert(fields.begin(),
-                          {ipfix::find_element("commonPropertiesId"), kCommonPropertiesIdOctets,
-                           false, false, nullptr, false});
-            if (common_ == nullptr) common_ = std::make_unique<CommonProperties>(SipKey::random());
-            common_index_[request] = common_->add_template(
-                {free_id(), description.name + ".common", std::move(fields), 1});
+            common_index_[request] =
+                common_template(description.name + ".common", std::move(common), context);
         }
         plans.common_template = common_index_[request];
     }

@@ -66,10 +66,11 @@ class RecordBinding {
     [[nodiscard]] EncodedRecord encode(IpFamily family, unsigned template_number,
                                        const std::uint8_t* record, RecordNames& names,
                                        WholeRecords whole, std::uint8_t* out) const noexcept;
-    /// What sessions tell besides; nullptr: no template has common properties.
-    [[nodiscard]] const CommonProperties* common_properties() const noexcept {
-        return common_.get();
+    /// What sessions tell besides: the one table of the process, also where no template has any.
+    [[nodiscard]] const std::shared_ptr<CommonProperties>& common_properties() const noexcept {
+        return common_;
     }
+    [[nodiscard]] bool has_common_properties() const noexcept;
     /// Its template's place in templates(), or in the list of place_in().
     [[nodiscard]] std::size_t template_index(IpFamily family,
                                              unsigned template_number) const noexcept {
@@ -109,6 +110,9 @@ class RecordBinding {
     [[nodiscard]] std::uint16_t companion_id(const std::string& name,
                                              const std::vector<ipfix::FieldSpecifier>& fields,
                                              const BindingContext& context) const;
+    [[nodiscard]] std::size_t common_template(const std::string& name,
+                                              std::vector<ipfix::FieldSpecifier> properties,
+                                              const BindingContext& context);
 
     std::shared_ptr<const ApplicationRules> rules_;
     std::vector<ipfix::TemplateRecord> templates_;
@@ -117,7 +121,7 @@ class RecordBinding {
     std::array<std::vector<Plans>, 2> plans_;
     std::vector<std::size_t> wide_index_;      ///< by request; kNone: it has no companion
     std::vector<std::size_t> common_index_;    ///< by request, in common_'s templates
-    std::unique_ptr<CommonProperties> common_; ///< encode() adds to it
+    std::shared_ptr<CommonProperties> common_; ///< encode() adds to it
     std::array<std::size_t, 2> template_number_offset_{};
     std::size_t record_octets_max_ = 0;
 };

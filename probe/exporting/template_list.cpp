@@ -7,9 +7,6 @@
 
 namespace probe {
 
-namespace {
-
-/// Nobody who has a record of one could tell which of them it is of.
 bool same_content(const ipfix::TemplateRecord& a, const ipfix::TemplateRecord& b) {
     const auto layout_a = a.octets().subspan(2); // behind the id
     const auto layout_b = b.octets().subspan(2);
@@ -21,17 +18,12 @@ bool same_content(const ipfix::TemplateRecord& a, const ipfix::TemplateRecord& b
                       });
 }
 
-} // namespace
-
-TemplateList::TemplateList(const TemplateList& before,
-                           std::span<const ipfix::TemplateRecord> data_templates,
-                           std::span<const ipfix::TemplateRecord> options_templates)
+TemplateList::TemplateList(const TemplateList& before, Templates templates)
     : all_(before.all_), present_(before.all_.size(), false), leaving_(before.present_) {
-    for (const ipfix::TemplateRecord& record : data_templates) {
-        add(record);
-    }
-    for (const ipfix::TemplateRecord& record : options_templates) {
-        add(record);
+    for (const std::span<const ipfix::TemplateRecord> some : templates) {
+        for (const ipfix::TemplateRecord& record : some) {
+            add(record);
+        }
     }
 }
 
@@ -55,11 +47,12 @@ std::size_t TemplateList::place_of(std::uint16_t id) const noexcept {
     return found == all_.end() ? SIZE_MAX : static_cast<std::size_t>(found - all_.begin());
 }
 
-TemplateIds::TemplateIds(const TemplateList& known, std::span<const ipfix::TemplateRecord> taken)
-    : known_(known) {
-    for (const ipfix::TemplateRecord& record : taken) {
-        given_.insert(record.id());
-        next_ = std::max<std::uint32_t>(next_, record.id() + 1U);
+TemplateIds::TemplateIds(const TemplateList& known, TemplateList::Templates taken) : known_(known) {
+    for (const std::span<const ipfix::TemplateRecord> some : taken) {
+        for (const ipfix::TemplateRecord& record : some) {
+            given_.insert(record.id());
+            next_ = std::max<std::uint32_t>(next_, record.id() + 1U);
+        }
     }
     for (const ipfix::TemplateRecord& record : known.all()) {
         next_ = std::max<std::uint32_t>(next_, record.id() + 1U);

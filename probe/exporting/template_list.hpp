@@ -13,6 +13,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <initializer_list>
 #include <optional>
 #include <set>
 #include <span>
@@ -22,14 +23,16 @@
 
 namespace probe {
 
+/// Nobody who has a record of one could tell which of them it is of.
+[[nodiscard]] bool same_content(const ipfix::TemplateRecord& a, const ipfix::TemplateRecord& b);
+
 class TemplateList {
   public:
-    TemplateList(std::span<const ipfix::TemplateRecord> data_templates,
-                 std::span<const ipfix::TemplateRecord> options_templates)
-        : TemplateList(TemplateList(), data_templates, options_templates) {}
+    /// Data templates and Options Templates, those of common properties among them.
+    using Templates = std::initializer_list<std::span<const ipfix::TemplateRecord>>;
+    explicit TemplateList(Templates templates) : TemplateList(TemplateList(), templates) {}
     /// What follows `before`. Templates of an id that it has must have the content it has there.
-    TemplateList(const TemplateList& before, std::span<const ipfix::TemplateRecord> data_templates,
-                 std::span<const ipfix::TemplateRecord> options_templates);
+    TemplateList(const TemplateList& before, Templates templates);
 
     [[nodiscard]] std::span<const ipfix::TemplateRecord> all() const noexcept { return all_; }
     /// Of the configuration that the list was made for.
@@ -81,8 +84,7 @@ class TemplateIds {
     static constexpr std::uint32_t kHighest = 65'000;
 
     /// `taken`: templates that have their ids already.
-    explicit TemplateIds(const TemplateList& known,
-                         std::span<const ipfix::TemplateRecord> taken = {});
+    explicit TemplateIds(const TemplateList& known, TemplateList::Templates taken = {});
 
     /// The id of a known template with this content, whatever id `content` has: of those with its
     /// name where there are any. Gives each id once.

@@ -12,7 +12,7 @@ namespace probe {
 Exporter::Exporter(const RecordBinding& binding, const std::vector<Worker*>& workers,
                    std::vector<std::unique_ptr<RecordSink>> sinks)
     : sinks_(std::move(sinks)),
-      common_(binding.common_properties() != nullptr),
+      common_(binding.has_common_properties()),
       absent_(sinks_.size()),
       scratch_(binding.record_octets_max()),
       whole_scratch_(binding.record_octets_max()) {
@@ -76,7 +76,7 @@ void Exporter::exchange(SinkChange& change, const BindingChange* meter, TimeNs n
         add_sources(sources, *meter->binding, meter->lanes);
         scratch_.resize(std::max(scratch_.size(), meter->binding->record_octets_max()));
         whole_scratch_.resize(scratch_.size());
-        common_ = common_ || meter->binding->common_properties() != nullptr;
+        common_ = common_ || meter->binding->has_common_properties();
         exchange_sinks(change, now);
         sources_ = std::move(sources);
         for (const auto& sink : sinks_) {

@@ -70,8 +70,8 @@ class Reloads {
         context.known = lists_.back().get();
         bindings_.push_back(std::make_unique<RecordBinding>(descriptions, context));
         RecordBinding& binding = *bindings_.back();
-        lists_.push_back(std::make_unique<TemplateList>(*context.known, binding.templates(),
-                                                        std::span<const ipfix::TemplateRecord>()));
+        lists_.push_back(std::make_unique<TemplateList>(
+            *context.known, TemplateList::Templates{binding.templates()}));
         binding.place_in(*lists_.back());
         lanes_ = worker_.make_lanes(binding.metering_plan(), metering_, nullptr, unique_name());
         meter_ = {.binding = &binding,
@@ -179,7 +179,7 @@ LedgerSnapshot run(const Pressure& pressure, int bursts) {
     wider.insert(wider.find("sourceIPv4Address"), "ingressInterface, ");
     const auto second = ipfix::parse_template_descriptions(wider, "t.yaml");
     const RecordBinding binding(first, {.domain_id = 1, .interfaces = {}});
-    const TemplateList list(binding.templates(), {});
+    const TemplateList list({binding.templates()});
     MeteringOptions metering;
     metering.timeouts = {.idle = 20 * kMs, .active = 60 * kMs, .tcp_end = 5 * kMs};
     metering.sweep = 5 * kMs;

@@ -116,6 +116,53 @@ def test_templates_change_under_traffic_and_nothing_is_lost(parshall, scratch):
     assert len(tshark.stdout.splitlines()) >= len(answers) and 'alformed' not in tshark.stdout, tshark.stdout
 
 
+def common(properties):
+    return f'    common: [{properties}]\n'
+
+
+def test_common_properties_change_under_traffic_and_are_told_before_what_refers_to_them(parshall, scratch):
+    pcap, _ = make_traffic(scratch, 20000, 1)
+    tcp = Collect(parshall, scratch, 'tcp', 'tcp://0.0.0.0:4761')
+    udp = Collect(parshall, scratch, 'udp', 'udp://0.0.0.0:4762')
+    templates, records, file = scratch / 'templates.yaml', scratch / 'records.json', scratch / 'flows.ipfix'
+    contents = ['templates:\n' + template('four', 4) + four + template('six', 6) + six for four, six in (
+        ('', ''), (common('protocolIdentifier, flowEndReason'), ''), (common('flowEndReason'), common('protocolIdentifier')))]
+    templates.write_text(contents[0], 'utf-8')
+    words = config(AF_PACKET.format(queues=2), [f'tcp://{COLLECTOR}:4761', f'udp://{COLLECTOR}:4762', f'json:{records}',
+                                              f'file://{file}'], 2,
+                   roles=TWO_WORKERS, templates=templates, more_exporting='message_delay: 20ms')
+    probe = Probe(parshall, scratch, words, '--lcores', lcores(3), *NO_HUGE)
+    sender = Background(*inside('wire'), tool('tcpreplay'), '-i', 'w0', '--pps', '15000', pcap, log=scratch / 'replay.log')
+    answers = []
+    for turn in (1, 2, 1, 0, 2):
+        templates.write_text(contents[turn], 'utf-8')
+        before = probe.text().count('have left')
+        answers.append(probe.reload(words))
+        wait_until(lambda: probe.text().count('have left') > before, 'the flows of the templates before have left', 10)
+    templates.write_text(contents[1].replace('six', 'sechs').replace('flowEndReason]', 'noSuchElement]'), 'utf-8')
+    assert 'not reloaded' in probe.reload(words)
+    assert sender.process.wait(60) == 0
+    assert all('is in effect' in answer for answer in answers), answers
+    assert answers[0].split('templates are ')[1] == answers[2].split('templates are ')[1], answers
+    probe.wait_received(packets_in(pcap))
+    closed = probe.end()
+    ledger.check_nothing_lost(probe.text())
+    assert closed['recordsWithoutCommon'] == 0, closed
+    lines = [json.loads(line) for line in records.read_text('utf-8').splitlines()]
+    assert sum(line['packetDeltaCount'] for line in lines) == closed['metered']['packets'] == packets_in(pcap), closed
+    for collector in (tcp, udp):  # no finding: every id was told in its session
+        (session,) = collector.end()
+        assert session['flowRecords'] == len(lines), session
+    shown = subprocess.run([parshall, 'show', '--json', file], capture_output=True, text=True, check=True, timeout=60)
+    told, used = {}, set()
+    for record in map(json.loads, shown.stdout.splitlines()):
+        if 'commonPropertiesId' in record and 'packetDeltaCount' not in record:
+            told[record['commonPropertiesId']] = set(record) - {'commonPropertiesId'}
+        elif 'commonPropertiesId' in record:
+            used.add(frozenset(told[record['commonPropertiesId']]))
+    assert used == {frozenset({'protocolIdentifier', 'flowEndReason'}), frozenset({'flowEndReason'}), frozenset({'protocolIdentifier'})}
+
+
 def test_collectors_of_netflow_follow_a_reload_of_templates(parshall, scratch):
     pcap, _ = make_traffic(scratch, 20000, 1)
     taken = {}

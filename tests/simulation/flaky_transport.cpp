@@ -6,6 +6,10 @@
 
 namespace probe::test {
 
+namespace {
+constexpr std::uint16_t kCommonPropertiesId = 137;
+} // namespace
+
 FlakyTransport::FlakyTransport(std::shared_ptr<Wire> wire) : wire_(std::move(wire)) {}
 
 bool FlakyTransport::step(TimeNs) noexcept {
@@ -13,6 +17,7 @@ bool FlakyTransport::step(TimeNs) noexcept {
         if (wire_->options.reliable || sessions_ == 0) {
             ++sessions_;
             wire_->decoder.new_session();
+            wire_->common.clear();
             unacknowledged_.clear();
         }
         connected_ = true;
@@ -106,10 +111,28 @@ void FlakyTransport::arrive(Bytes message) {
     for (strict::Record& record : wire_->decoder.take_records()) {
         if (record.options) {
             ++wire_->options_records;
+            if (record.has(0, kCommonPropertiesId)) {
+                wire_->common[record.number(kCommonPropertiesId)] = std::move(record);
+            }
         } else {
+            join_common(record);
             wire_->records.push_back(std::move(record));
         }
     }
+}
+
+/// As if the record had the values itself.
+void FlakyTransport::join_common(strict::Record& record) {
+    if (!record.has(0, kCommonPropertiesId)) {
+        return;
+    }
+    const auto told = wire_->common.find(record.number(kCommonPropertiesId));
+    if (told == wire_->common.end()) {
+        wire_->complaints.emplace_back("a record's common properties were not told before it");
+        return;
+    }
+    const auto& values = told->second.values; // behind the id
+    record.values.insert(record.values.end(), values.begin() + 1, values.end());
 }
 
 void FlakyTransport::lose_session() {

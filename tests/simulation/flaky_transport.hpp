@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <map>
 #include <memory>
 #include <random>
 #include <string>
@@ -32,6 +33,7 @@ struct Wire {
     FlakyOptions options;
     strict::Decoder decoder{strict::Rules{}};
     std::vector<strict::Record> records;
+    std::map<std::uint64_t, strict::Record> common; ///< told in this session, by their id
     std::uint64_t options_records = 0;   ///< of Options Templates, apart from the flow records
     std::vector<std::string> complaints; ///< about how the session used the transport
     std::uint64_t tampered = 0;
@@ -62,6 +64,7 @@ class FlakyTransport final : public Transport {
         return !wire_->calm && wire_->random() % one_in == 0;
     }
     void arrive(Bytes message);
+    void join_common(strict::Record& record);
     void lose_session();
 
     std::shared_ptr<Wire> wire_;

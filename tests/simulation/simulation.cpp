@@ -43,11 +43,11 @@ std::string with(std::string text, const std::string& before, const std::string&
 }
 
 /// What a reload may make of them; 0: those of the start.
-constexpr unsigned kVariants = 16;
+constexpr unsigned kVariants = 64;
 
-std::vector<ipfix::TemplateDescription> templates(bool biflow, bool layer7, unsigned variant) {
-    std::string four = biflow ? kBiflow4 : kUniflow4;
-    std::string six = biflow ? kBiflow6 : kUniflow6;
+std::vector<ipfix::TemplateDescription> templates(const Scenario& scenario, unsigned variant) {
+    std::string four = scenario.biflow ? kBiflow4 : kUniflow4;
+    std::string six = scenario.biflow ? kBiflow6 : kUniflow6;
     if ((variant & 1U) != 0) { // larger records
         four = with(four, "flowEndReason", "minimumTTL, maximumTTL, ");
     }
@@ -57,7 +57,14 @@ std::vector<ipfix::TemplateDescription> templates(bool biflow, bool layer7, unsi
     if ((variant & 4U) != 0) {
         six = with(six, "flowEndReason", "ipClassOfService, ");
     }
-    if (layer7) {
+    if (scenario.common && (variant & 16U) == 0) {
+        four += "    common: [flowEndReason, protocolIdentifier]\n";
+    }
+    if (scenario.common && (variant & 32U) != 0) {
+        four += (variant & 16U) != 0 ? "    common: [protocolIdentifier]\n" : "";
+        six += "    common: [destinationIPv6Address, flowEndReason]\n";
+    }
+    if (scenario.layer7) {
         four = with(four, "flowEndReason", Layer7Truth::kValues);
         six = with(six, "flowEndReason", Layer7Truth::kValues);
     }
@@ -132,6 +139,7 @@ Scenario Scenario::of(std::uint64_t seed) {
         s.queue_octets = static_cast<std::uint32_t>(pick(3000, 30'000));
     }
     s.layer7 = pick(0, 2) == 0;
+    s.common = pick(0, 2) == 0;
     if (!s.ample) {
         s.inspected_max = static_cast<std::uint32_t>(pick(1, 64)) * s.workers;
         s.result_octets = pick(2, 64) * 128 * s.workers;
@@ -152,7 +160,7 @@ std::string Scenario::text() const {
            (distribute
                 ? " in " + std::string(kDistributionNames[static_cast<std::size_t>(*distribute)])
                 : std::string()) +
-           (reloads ? ", reloads" : "") +
+           (reloads ? ", reloads" : "") + (common ? ", common properties" : "") +
            (layer7 ? ", layer 7 of " + std::to_string(inspected_max) + " flows" : std::string()) +
            (spool ? " with a spool of " + std::to_string(spool_octets) + " octets"
                   : std::string()) +
@@ -232,16 +240,22 @@ Simulation::Generation Simulation::make_generation(unsigned variant,
     BindingContext context{.domain_id = kDomain, .interfaces = {}};
     context.known = known;
     context.rules = rules_;
-    made.binding = std::make_unique<RecordBinding>(
-        templates(scenario_.biflow, scenario_.layer7, variant), context);
+    if (known != nullptr) {
+        context.common = generations_.front().binding->common_properties();
+    }
+    made.binding = std::make_unique<RecordBinding>(templates(scenario_, variant), context);
     made.options_records = std::make_unique<OptionsRecords>(
-        made.binding->templates(),
-        OptionsContext{
-            .domain_id = kDomain, .domain_name = "simulation", .interfaces = {}, .known = known});
+        made.binding->templates(), OptionsContext{.domain_id = kDomain,
+                                                  .domain_name = "simulation",
+                                                  .interfaces = {},
+                                                  .common = made.binding->common_properties().get(),
+                                                  .known = known});
     const auto data = made.binding->templates();
     const auto options = made.options_records->templates();
-    made.list = known == nullptr ? std::make_unique<TemplateList>(data, options)
-                                 : std::make_unique<TemplateList>(*known, data, options);
+    const TemplateList::Templates told = {data, made.binding->common_properties()->templates(),
+                                          options};
+    made.list = known == nullptr ? std::make_unique<TemplateList>(told)
+                                 : std::make_unique<TemplateList>(*known, told);
     made.binding->place_in(*made.list);
     return made;
 }
@@ -326,7 +340,8 @@ std::unique_ptr<RecordSink> Simulation::make_session(std::uint32_t c) {
     }
     auto session = std::make_unique<CollectorSession>(
         collector, options, kDomain, list(), std::make_unique<FlakyTransport>(wires_.back()),
-        generations_.front().options_records.get());
+        generations_.front().options_records.get(), 0,
+        scenario_.spool ? nullptr : generations_.front().binding->common_properties().get());
     if (scenario_.spool) {
         session->open_spool(kDomain, list().all(), {}, SpoolThread::callers);
     }
@@ -489,14 +504,17 @@ void Simulation::make_packet() {
     }
 }
 
+/// The longest one so far, that at hand included.
+TimeNs Simulation::pause_of(const Role& role) const {
+    return std::max(role.longest_pause, now_ - role.last_step);
+}
+
 bool Simulation::may_step(Role& role) {
     if (role.stalled_for != 0) {
         --role.stalled_for;
         return false;
     }
-    if (role.last_step != 0) {
-        role.longest_pause = std::max(role.longest_pause, now_ - role.last_step);
-    }
+    role.longest_pause = pause_of(role);
     role.last_step = now_;
     return true;
 }
@@ -535,13 +553,13 @@ void Simulation::step_exporter() {
 void Simulation::read_records(bool metering) {
     TimeNs worker_pause = 0;
     for (const Role& role : worker_roles_) {
-        worker_pause = std::max(worker_pause, role.longest_pause);
+        worker_pause = std::max(worker_pause, pause_of(role));
     }
     // A sweep begins and passes each slot up to a step of housekeeping late; a worker may still
     // have to poll the packet, and looks at 128 findings a step; the exporter may take one record a
     // step.
-    const TimeNs slack = 4 * housekeeping_role_.longest_pause + 10 * worker_pause +
-                         4 * exporter_role_.longest_pause + scenario_.late_max;
+    const TimeNs slack = 4 * pause_of(housekeeping_role_) + 10 * worker_pause +
+                         4 * pause_of(exporter_role_) + scenario_.late_max;
     const TimeNs deadline = scenario_.timeouts.idle + scenario_.sweep + slack;
     for (const SeenRecord& seen : capture_->take()) {
         truth_.record(seen.record, seen.at);

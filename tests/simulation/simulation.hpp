@@ -45,6 +45,7 @@ struct Scenario {
     bool layer7 = false;                  ///< templates ask for names and labels
     std::uint32_t inspected_max = 16'384; ///< flows, of each worker
     std::uint64_t result_octets = 1 << 20;
+    bool common = false;          ///< some values are told once for many records (RFC 5473)
     bool reloads = false;         ///< other templates, while the flows of those before leave
     bool forget_a_packet = false; ///< canary: the truth does not hear of one packet
 
@@ -72,7 +73,7 @@ class Simulation {
   private:
     class RememberingSource;
     struct Role {
-        TimeNs last_step = 0;
+        TimeNs last_step = kStart;
         TimeNs longest_pause = 0;
         std::uint32_t stalled_for = 0; ///< turns
     };
@@ -98,6 +99,7 @@ class Simulation {
     void step_disk();
     [[nodiscard]] std::unique_ptr<RecordSink> make_session(std::uint32_t c);
     void check_what_is_left_on_disk();
+    [[nodiscard]] TimeNs pause_of(const Role& role) const;
     [[nodiscard]] bool may_step(Role& role);
     void read_records(bool metering);
     void check_in_between();

@@ -638,6 +638,53 @@ TEST_CASE("records refer to their common properties, and are whole where nobody 
     CHECK(binding.common_properties()->count() == 2);
 }
 
+TEST_CASE("over a reload common properties keep their ids, and no template takes those of theirs",
+          "[exporting][rfc5473]") {
+    const auto written = [](const std::string& name, const std::string& common, const char* id) {
+        return ipfix::parse_template_descriptions(
+            "templates:\n  - name: " + name + "\n    id: " + id +
+                "\n    keys: [sourceIPv4Address, protocolIdentifier]\n"
+                "    values: [packetDeltaCount, flowEndReason]\n    common: [" +
+                common + "]\n",
+            "t.yaml");
+    };
+    const auto list_of = [](const TemplateList* before, RecordBinding& binding) {
+        const TemplateList::Templates templates = {binding.templates(),
+                                                   binding.common_properties()->templates()};
+        return before == nullptr ? TemplateList(templates) : TemplateList(*before, templates);
+    };
+    RecordBinding first(written("t", "protocolIdentifier", "300"), {});
+    const TemplateList told = list_of(nullptr, first);
+    CommonProperties& common = *first.common_properties();
+    const std::uint16_t first_id = common.templates()[0].id();
+    const std::vector<std::uint8_t> tcp = {6};
+    const std::uint16_t set = common.id_of(0, tcp);
+
+    BindingContext reload;
+    reload.known = &told;
+    reload.common = first.common_properties();
+    // another template, which asks for the id that the first one's properties have
+    RecordBinding second(written("u", "flowEndReason", std::to_string(first_id).c_str()), reload);
+    const TemplateList both = list_of(&told, second);
+    REQUIRE(common.templates().size() == 2);
+    CHECK(second.templates()[0].id() != first_id);
+    CHECK(common.templates()[1].id() != first_id);
+
+    reload.known = &both;
+    RecordBinding third(written("t", "protocolIdentifier", "300"), reload);
+    CHECK(third.templates()[0].id() == 300);
+    CHECK(common.templates().size() == 2); // the first one's are known
+    CHECK(common.id_of(0, tcp) == set);
+
+    // one that is refused leaves nothing behind
+    const RecordBinding fourth(written("v", "protocolIdentifier, flowEndReason", "400"), reload);
+    REQUIRE(common.templates().size() == 3);
+    common.forget_templates(2);
+    const RecordBinding fifth(written("v", "protocolIdentifier, flowEndReason", "400"), reload);
+    CHECK(common.templates().size() == 3);
+    CHECK(common.id_of(0, tcp) == set);
+}
+
 TEST_CASE("when no id is left records go out whole, and are counted", "[exporting][rfc5473]") {
     const RecordBinding binding(ipfix::parse_template_descriptions(R"(templates:
   - name: common

@@ -28,11 +28,11 @@ const ipfix::TemplateRecord kNew(258, "new",
 
 /// 256 and 257; a reload takes 256 away and brings 258.
 const TemplateList& before() {
-    static const TemplateList list(templates(), {});
+    static const TemplateList list({templates()});
     return list;
 }
 const TemplateList& after() {
-    static const TemplateList list(before(), std::vector{templates()[1], kNew}, {});
+    static const TemplateList list(before(), {std::vector{templates()[1], kNew}});
     return list;
 }
 constexpr std::size_t kOldPlace = 0;
@@ -181,7 +181,7 @@ TEST_CASE("a template that comes back has its id again", "[reload]") {
     bench.session->retire_templates();
     bench.step();
     CHECK_FALSE(bench.collector_knows(256));
-    const TemplateList again(after(), templates(), {});
+    const TemplateList again(after(), {templates()});
     bench.reload(again);
     bench.append(kOldPlace, 1);
     bench.step();
@@ -253,14 +253,14 @@ TEST_CASE("records of old templates come out of a spool described, then these ar
 TEST_CASE("options records follow the new templates", "[reload][options]") {
     probe::OptionsRecords told(templates(),
                                {.domain_id = kDomain, .domain_name = {}, .interfaces = {}});
-    const TemplateList first(templates(), told.templates());
+    const TemplateList first({templates(), told.templates()});
     const ipfix::TemplateRecord another(
         static_cast<std::uint16_t>(told.templates().back().id() + 1), "new",
         {kNew.fields().begin(), kNew.fields().end()});
     const std::vector changed{templates()[1], another};
     probe::OptionsRecords next(
         changed, {.domain_id = kDomain, .domain_name = "named", .interfaces = {}, .known = &first});
-    const TemplateList second(first, changed, next.templates());
+    const TemplateList second(first, {changed, next.templates()});
     ReloadBench bench(true, one_copy(), &told);
     bench.reload(second, &next);
     bench.step();

@@ -29,9 +29,9 @@ const TemplateRecord kPort = named(257, "b", {"sourceTransportPort", "packetDelt
 } // namespace
 
 TEST_CASE("a template that a reload keeps has its place and its id for good", "[templates]") {
-    const TemplateList first(std::vector{kAddress, kPort}, {});
+    const TemplateList first({std::vector{kAddress, kPort}});
     const TemplateRecord other = named(258, "c", {"sourceIPv4Address", "octetDeltaCount"});
-    const TemplateList second(first, std::vector{other, kPort}, {});
+    const TemplateList second(first, {std::vector{other, kPort}});
     REQUIRE(second.all().size() == 3);
     CHECK(second.place_of(256) == 0);
     CHECK(second.place_of(257) == 1);
@@ -40,16 +40,16 @@ TEST_CASE("a template that a reload keeps has its place and its id for good", "[
     CHECK_FALSE(second.present(0));
     CHECK(second.present(1));
     CHECK(second.present(2));
-    const TemplateList third(second, std::vector{kAddress}, {});
+    const TemplateList third(second, {std::vector{kAddress}});
     CHECK(third.all().size() == 3);
     CHECK(third.present(0));
     CHECK_FALSE(third.present(2));
 }
 
 TEST_CASE("no template id ever stands for two contents", "[templates][rfc7011-8.1]") {
-    const TemplateList known(std::vector{kAddress, kPort}, {});
+    const TemplateList known({std::vector{kAddress, kPort}});
     const TemplateRecord changed = named(256, "a", {"sourceIPv4Address", "octetDeltaCount"});
-    CHECK_THROWS_AS(TemplateList(known, std::vector{changed}, {}), std::logic_error);
+    CHECK_THROWS_AS(TemplateList(known, {std::vector{changed}}), std::logic_error);
     TemplateIds ids(known);
     CHECK(ids.known_as(kAddress) == std::uint16_t{256});
     CHECK(ids.known_as(kAddress) == std::nullopt); // each id once
@@ -62,7 +62,7 @@ TEST_CASE("no template id ever stands for two contents", "[templates][rfc7011-8.
 }
 
 TEST_CASE("another flow key is another template, another name is not", "[templates]") {
-    const TemplateList known(std::vector{kAddress}, {});
+    const TemplateList known({std::vector{kAddress}});
     CHECK(TemplateIds(known).known_as(
               named(999, "a", {"sourceIPv4Address", "packetDeltaCount"}, 2)) == std::nullopt);
     CHECK(TemplateIds(known).known_as(named(999, "z", {"sourceIPv4Address", "packetDeltaCount"})) ==
@@ -72,7 +72,7 @@ TEST_CASE("another flow key is another template, another name is not", "[templat
 TEST_CASE("of templates with one content each keeps the id it has by its name", "[templates]") {
     const TemplateRecord first = named(256, "a", {"sourceIPv4Address", "packetDeltaCount"});
     const TemplateRecord second = named(257, "b", {"sourceIPv4Address", "packetDeltaCount"});
-    const TemplateList known(std::vector{first, second}, {});
+    const TemplateList known({std::vector{first, second}});
     TemplateIds ids(known);
     CHECK(ids.known_as(second) == std::uint16_t{257});
     CHECK(ids.known_as(first) == std::uint16_t{256});
@@ -80,7 +80,7 @@ TEST_CASE("of templates with one content each keeps the id it has by its name", 
 
 TEST_CASE("ids run out with a sentence, below those of what sessions tell of themselves",
           "[templates]") {
-    const TemplateList known(std::vector{named(64'999, "a", {"sourceIPv4Address"})}, {});
+    const TemplateList known({std::vector{named(64'999, "a", {"sourceIPv4Address"})}});
     TemplateIds ids(known);
     CHECK_FALSE(ids.take(65'001));
     CHECK(ids.fresh() == 65'000);
@@ -90,7 +90,7 @@ TEST_CASE("ids run out with a sentence, below those of what sessions tell of the
 TEST_CASE("options templates keep their ids over a reload, too", "[templates][options]") {
     const std::vector data{kAddress, kPort};
     probe::OptionsRecords before(data, {.domain_id = 7, .domain_name = "d", .interfaces = {}});
-    const TemplateList known(data, before.templates());
+    const TemplateList known({data, before.templates()});
     const std::vector changed{named(400, "c", {"sourceIPv4Address", "octetDeltaCount"}), kPort};
     probe::OptionsRecords after(
         changed, {.domain_id = 7, .domain_name = "d", .interfaces = {}, .known = &known});
@@ -101,6 +101,6 @@ TEST_CASE("options templates keep their ids over a reload, too", "[templates][op
     probe::OptionsRecords more(
         changed,
         {.domain_id = 7, .domain_name = "d", .interfaces = {{1, "p", "port"}}, .known = &known});
-    const TemplateList next(known, changed, more.templates()); // no id has two contents
+    const TemplateList next(known, {changed, more.templates()}); // no id has two contents
     CHECK(next.all().size() == known.all().size() + 2);
 }
