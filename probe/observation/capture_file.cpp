@@ -112,16 +112,25 @@ void CaptureFile::read_on(Format& reader, PacketBatch& batch) noexcept {
         } else if (read != CaptureRead::more) {
             state_ = read;
             return;
-        } else if (batch.size != 0 || !move_window(reader)) {
-            return; // what was handed out lies in the window
+        } else if (!move_window(reader, batch)) {
+            return;
         }
     }
 }
 
-/// False: nothing new.
+/// The packets of the batch move with it. False: nothing new.
 template <class Format>
-bool CaptureFile::move_window(Format& reader) noexcept {
-    const CaptureInput::Moved moved = input_.move_to(reader.offset());
+bool CaptureFile::move_window(Format& reader, PacketBatch& batch) noexcept {
+    std::array<std::uint64_t, kBurstPackets> offsets;
+    for (std::uint32_t i = 0; i < batch.size; ++i) {
+        const auto in_window = batch.packets[i].octets - input_.window().data();
+        offsets[i] = input_.begin() + static_cast<std::uint64_t>(in_window);
+    }
+    const CaptureInput::Moved moved =
+        input_.move_to(batch.size == 0 ? reader.offset() : offsets.front());
+    for (std::uint32_t i = 0; i < batch.size; ++i) {
+        batch.packets[i].octets = input_.window().data() + (offsets[i] - input_.begin());
+    }
     reader.octets().set_window(input_.window(), input_.begin(), input_.octets_total());
     if (moved == CaptureInput::Moved::failed) {
         state_ = CaptureRead::broken;

@@ -27,8 +27,9 @@ class CaptureFile final : public PacketSource {
     /// A capture in memory, which must outlive this; `name` is for messages. Throws CaptureError.
     CaptureFile(Bytes octets, std::string name);
 
-    /// In the file's order, as many as are there; their time is not asked for. None: finished(), or
-    /// a stream has nothing new yet.
+    /// In the file's order; their time is not asked for. A burst is full until the end, so that
+    /// nothing depends on how the file is read. Of a stream as many as are there: fewer, or none,
+    /// when it has nothing new for some time.
     [[nodiscard]] std::uint32_t poll(PacketBatch& batch, TimeNs now) noexcept override;
     void release() noexcept override {}
 
@@ -53,7 +54,7 @@ class CaptureFile final : public PacketSource {
     template <class Format>
     void read_on(Format& reader, PacketBatch& batch) noexcept;
     template <class Format>
-    [[nodiscard]] bool move_window(Format& reader) noexcept;
+    [[nodiscard]] bool move_window(Format& reader, PacketBatch& batch) noexcept;
 
     std::string name_;
     CaptureInput input_;
