@@ -19,10 +19,11 @@ struct Beginning {
     std::vector<OctetSet> octets;
     bool open = true;  ///< what follows in the pattern continues it
     bool whole = true; ///< the pattern, up to here, asks for nothing else
+    bool ends = false; ///< but for the payload's end
 
     [[nodiscard]] bool goes_on() const noexcept { return open && octets.size() < kHeadOctets; }
     friend bool operator==(const Beginning& a, const Beginning& b) {
-        return a.open == b.open && a.octets == b.octets;
+        return a.open == b.open && a.ends == b.ends && a.octets == b.octets;
     }
 };
 using Beginnings = std::vector<Beginning>;
@@ -50,8 +51,7 @@ Beginnings few(Beginnings all) {
         for (Beginning& one : all) {
             if (one.octets.size() == longest) {
                 one.octets.pop_back();
-                one.open = false;
-                one.whole = false;
+                one.open = one.whole = one.ends = false;
             }
             add(shorter, std::move(one));
         }
@@ -65,7 +65,7 @@ Beginnings followed_by(const Beginnings& first, const Beginnings& then) {
     for (const Beginning& one : first) {
         if (!one.goes_on()) {
             Beginning cut = one;
-            cut.whole = false;
+            cut.whole = cut.ends = false;
             add(both, std::move(cut));
             continue;
         }
@@ -76,7 +76,9 @@ Beginnings followed_by(const Beginnings& first, const Beginnings& then) {
             longer.octets.insert(longer.octets.end(), other.octets.begin(),
                                  other.octets.begin() + static_cast<std::ptrdiff_t>(taken));
             longer.open = other.open;
-            longer.whole = longer.whole && other.whole && taken == other.octets.size();
+            const bool all_taken = taken == other.octets.size();
+            longer.whole = longer.whole && other.whole && all_taken;
+            longer.ends = other.ends && all_taken;
             add(both, std::move(longer));
         }
     }
@@ -271,7 +273,9 @@ class Reader {
     }
 
     static Beginnings one_octet(const OctetSet& set) { return {Beginning{{set}}}; }
-    static Beginning the_end() { return {{}, false, false}; }
+    static Beginning the_end() {
+        return {.octets = {}, .open = false, .whole = true, .ends = true};
+    }
 
     /// Behind the backslash, in a class or out of it.
     OctetSet escaped_octets() {
@@ -403,6 +407,7 @@ std::vector<PatternHead> pattern_heads(const PatternExpression& expression) {
         PatternHead head = PatternHead::any();
         std::copy(one.octets.begin(), one.octets.end(), head.sets.begin());
         head.octets_min = one.octets.size();
+        head.octets_max = one.ends ? one.octets.size() + 1 : PatternHead::kAnyLength;
         head.whole = one.whole;
         heads.push_back(head);
     }

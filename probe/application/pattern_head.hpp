@@ -9,6 +9,7 @@
 #include <array>
 #include <bitset>
 #include <cstddef>
+#include <cstdint>
 #include <vector>
 
 #include "probe/application/pattern_database.hpp"
@@ -21,9 +22,15 @@ inline constexpr std::size_t kHeadOctets = 16;
 using OctetSet = std::bitset<256>;
 
 struct PatternHead {
+    static constexpr std::size_t kAnyLength = SIZE_MAX;
+
     std::array<OctetSet, kHeadOctets> sets; ///< by position: what may stand there
     std::size_t octets_min = 0;             ///< no match is shorter; at most kHeadOctets
-    bool whole = false;                     ///< what begins so is a match
+    /// Of a pattern that asks for the payload's end, one more than octets_min: for a line feed,
+    /// which `$` lets stand behind it.
+    std::size_t octets_max = kAnyLength;
+    /// What begins so is a match; with an octets_max, if it has octets_min octets.
+    bool whole = false;
 
     /// Of a match that may begin with any octets, or stand anywhere.
     [[nodiscard]] static PatternHead any() {

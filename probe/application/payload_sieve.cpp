@@ -82,6 +82,7 @@ Bucket together(const Bucket& a, const Bucket& b) {
         both.joined.head.sets[i] |= b.joined.head.sets[i];
     }
     both.joined.head.octets_min = std::min(a.joined.head.octets_min, b.joined.head.octets_min);
+    both.joined.head.octets_max = std::max(a.joined.head.octets_max, b.joined.head.octets_max);
     both.heads += b.heads;
     return both;
 }
@@ -162,7 +163,8 @@ PayloadSieve::PayloadSieve(std::vector<Entry> entries) {
 
 void PayloadSieve::add_bucket(std::size_t bucket, const Entry& joined) {
     const Buckets bit = Buckets{1} << bucket;
-    for (std::size_t octets = joined.head.octets_min; octets <= kHeadOctets; ++octets) {
+    const std::size_t most = std::min(joined.head.octets_max, kHeadOctets); // and more
+    for (std::size_t octets = joined.head.octets_min; octets <= most; ++octets) {
         by_octets_[octets] |= bit;
     }
     later_ |= joined.first_only ? 0 : bit;
@@ -199,6 +201,7 @@ void PayloadSieve::add_head(const Entry& entry) {
         ranges_.push_back(ranges);
         kinds_.push_back({.pattern = entry.pattern,
                           .octets_min = static_cast<std::uint8_t>(entry.head.octets_min),
+                          .ends = entry.head.octets_max != PatternHead::kAnyLength,
                           .whole = entry.head.whole && exact,
                           .first_only = entry.first_only,
                           .port_required = entry.port_required});

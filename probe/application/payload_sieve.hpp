@@ -89,10 +89,16 @@ class PayloadSieve {
     struct Kind {
         std::uint32_t pattern = 0;
         std::uint8_t octets_min = 0;
+        bool ends = false;  ///< the payload has to, behind octets_min octets
         bool whole = false; ///< and the ranges are all of it
         bool first_only = false;
         bool port_required = false;
     };
+
+    /// As PCRE's `$` has it: a line feed may stand behind the end.
+    [[nodiscard]] static bool ends_at(Bytes payload, std::size_t octets) noexcept {
+        return payload.size() == octets || (payload.size() == octets + 1 && payload.back() == '\n');
+    }
 
     void add_bucket(std::size_t bucket, const Entry& joined);
     void add_head(const Entry& entry);
@@ -112,14 +118,17 @@ class PayloadSieve {
             }
             for (std::uint32_t i = begin_[bucket]; i < end; ++i) {
                 const Kind& kind = kinds_[i];
+                const bool ends = kind.ends;
                 if (!ranges_[i].hold(octets) || payload.size() < kind.octets_min ||
+                    (ends && !ends_at(payload, kind.octets_min)) ||
                     (kind.first_only && !first_of_direction)) {
                     continue;
                 }
-                if (kind.whole) {
+                const bool whole = kind.whole && (!ends || payload.size() == kind.octets_min);
+                if (whole) {
                     found(kind.pattern);
                 }
-                verdict = std::max(verdict, kind.whole           ? Verdict::found
+                verdict = std::max(verdict, whole                ? Verdict::found
                                             : kind.port_required ? Verdict::on_port
                                                                  : Verdict::maybe);
             }
