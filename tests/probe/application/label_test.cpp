@@ -376,6 +376,56 @@ TEST_CASE("Of a payload for the front alone nothing is told to the rest", "[appl
     CHECK(rule_after("HELLO", PatternsAsked::all) == 2);
 }
 
+TEST_CASE("Patterns that may stand anywhere are found in any bursts, within the limits",
+          "[application][labels]") {
+    const Folder folder;
+    ApplicationOptions options;
+    options.payload_packets_max = 5;
+    options.payload_octets_max = 96;
+    options.rule_files = {folder.file("own.yaml", R"(applications:
+  - {name: mark, id: 1, category: t, protocol: [tcp, udp], patterns: [{match: MARK, at: anywhere}]}
+  - {name: both, id: 2, category: t, protocol: [tcp, udp], evidence: 2,
+     patterns: [{match: AB, at: anywhere}, {match: BA, at: anywhere, from: client}]}
+)"),
+                          folder.file("rest.yaml", R"(applications:
+  - {name: tls, id: 3, category: t, protocol: tcp, parsers: [tls], parser_suffices: true}
+)")};
+    ApplicationClassifier classifier(ApplicationRules::load(options));
+    const std::string long_one(33, '-'); // counts as 64 octets
+    const std::array<std::string, 6> payloads = {
+        long_one, std::string(30, '-') + "MARK", "AB", "-BA-", "nothing", "ABBA"};
+    std::mt19937 random(1); // NOLINT(cert-msc51-cpp)
+    constexpr std::size_t kFlows = 40;
+    std::array<std::size_t, 3> labels{};
+    for (int burst_number = 0; burst_number < 50; ++burst_number) {
+        std::array<LabelState, kFlows> apart{};
+        std::array<LabelState, kFlows> together{};
+        std::vector<ClassifyRequest> burst;
+        for (std::size_t i = 0; i < 200; ++i) { // more than a burst of packets, to be sure
+            const std::size_t flow = random() % kFlows;
+            ClassifyRequest request{bytes(payloads[random() % payloads.size()]), &apart[flow],
+                                    flow % 2 == 0 ? kTcp : kUdp,
+                                    static_cast<std::uint8_t>(random() % 2)};
+            classifier.classify_burst({&request, 1});
+            request.state = &together[flow];
+            burst.push_back(request);
+        }
+        const std::span<ClassifyRequest> all(burst);
+        for (std::size_t from = 0; from < all.size();) {
+            const std::size_t count = std::min<std::size_t>(1 + random() % 100, all.size() - from);
+            classifier.classify_burst(all.subspan(from, count));
+            from += count;
+        }
+        for (std::size_t i = 0; i < kFlows; ++i) {
+            REQUIRE(apart[i].rule_id == together[i].rule_id);
+            ++labels[apart[i].rule_id];
+        }
+    }
+    for (const std::size_t flows : labels) {
+        CHECK(flows > 20);
+    }
+}
+
 std::string written(const ApplicationId& id, std::size_t octets) {
     std::vector<std::uint8_t> out(octets, 0xEE);
     id.write(out);
