@@ -121,7 +121,7 @@ void CaptureFile::read_on(Format& reader, PacketBatch& batch) noexcept {
 /// The packets of the batch move with it. False: nothing new.
 template <class Format>
 bool CaptureFile::move_window(Format& reader, PacketBatch& batch) noexcept {
-    std::array<std::uint64_t, kBurstPackets> offsets;
+    std::array<std::uint64_t, kBurstPackets> offsets{};
     for (std::uint32_t i = 0; i < batch.size; ++i) {
         const auto in_window = batch.packets[i].octets - input_.window().data();
         offsets[i] = input_.begin() + static_cast<std::uint64_t>(in_window);
