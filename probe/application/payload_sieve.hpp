@@ -118,13 +118,12 @@ class PayloadSieve {
             }
             for (std::uint32_t i = begin_[bucket]; i < end; ++i) {
                 const Kind& kind = kinds_[i];
-                const bool ends = kind.ends;
                 if (!ranges_[i].hold(octets) || payload.size() < kind.octets_min ||
-                    (ends && !ends_at(payload, kind.octets_min)) ||
+                    (kind.ends && !ends_at(payload, kind.octets_min)) ||
                     (kind.first_only && !first_of_direction)) {
                     continue;
                 }
-                const bool whole = kind.whole && (!ends || payload.size() == kind.octets_min);
+                const bool whole = kind.whole && (!kind.ends || payload.size() == kind.octets_min);
                 if (whole) {
                     found(kind.pattern);
                 }

@@ -149,23 +149,18 @@ class Collection final : public SessionBook, public ipfix::RecordVisitor {
 /// A file descriptor that a signal makes readable.
 class StopEvent {
   public:
-    explicit StopEvent(SignalThread& signals)
-        : signals_(signals), fd_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
+    StopEvent() : fd_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
         if (fd_ < 0) {
             throw std::runtime_error(std::string("no eventfd: ") + std::strerror(errno));
         }
-        signals_.set([this] { static_cast<void>(::eventfd_write(fd_, 1)); }, {});
     }
-    ~StopEvent() {
-        signals_.set({}, {});
-        ::close(fd_);
-    }
+    ~StopEvent() { ::close(fd_); }
     StopEvent(const StopEvent&) = delete;
     StopEvent& operator=(const StopEvent&) = delete;
+    void set() const noexcept { static_cast<void>(::eventfd_write(fd_, 1)); }
     [[nodiscard]] int fd() const noexcept { return fd_; }
 
   private:
-    SignalThread& signals_;
     int fd_;
 };
 
@@ -177,7 +172,8 @@ int collect_command(const CommandLine& words, SignalThread& signals) {
         .ca = words.ca, .certificate = words.certificate, .key = words.key, .name = words.exporter};
     where.sctp.encapsulation = words.encapsulation;
     Collection all(words);
-    const StopEvent stop(signals);
+    const StopEvent stop;
+    const OnStop on_stop(signals, [&stop] { stop.set(); });
     const auto source = open_message_source(where, tell_operator);
     const std::string url = words.files.front();
     if (!words.quiet) {

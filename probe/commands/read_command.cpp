@@ -15,26 +15,6 @@
 
 namespace probe {
 
-namespace {
-
-/// Set by the first SIGTERM or SIGINT.
-class StopFlag {
-  public:
-    explicit StopFlag(SignalThread& signals) : signals_(signals) {
-        signals_.set([this] { stop_.store(true, std::memory_order_relaxed); }, {});
-    }
-    ~StopFlag() { signals_.set({}, {}); }
-    StopFlag(const StopFlag&) = delete;
-    StopFlag& operator=(const StopFlag&) = delete;
-    [[nodiscard]] const std::atomic<bool>& get() const noexcept { return stop_; }
-
-  private:
-    SignalThread& signals_;
-    std::atomic<bool> stop_{false};
-};
-
-} // namespace
-
 int read_command(const CommandLine& words, SignalThread& signals) {
     ProbeConfig config = assemble_config(words);
     if (config.exporting.collectors.empty()) {
@@ -65,7 +45,8 @@ int read_command(const CommandLine& words, SignalThread& signals) {
         }
         return eal.has_value();
     };
-    const StopFlag stop(signals);
+    std::atomic<bool> stop{false};
+    const OnStop on_stop(signals, [&stop] { stop.store(true, std::memory_order_relaxed); });
     const auto& collectors = config.exporting.collectors;
     const ReadJobOptions options{
         .files = words.files,
@@ -78,7 +59,7 @@ int read_command(const CommandLine& words, SignalThread& signals) {
             collectors.begin(), collectors.end(),
             [](const CollectorOptions& collector) { return to_network(collector.transport); }),
         .progress = !words.quiet && isatty(STDERR_FILENO) == 1,
-        .stop = &stop.get(),
+        .stop = &stop,
         .log = tell_operator,
         .start_dpdk = start_dpdk,
     };

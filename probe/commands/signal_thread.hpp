@@ -11,6 +11,7 @@
 #include <functional>
 #include <mutex>
 #include <thread>
+#include <utility>
 
 namespace probe {
 
@@ -36,6 +37,20 @@ class SignalThread {
     std::function<void()> on_hup_;
     std::function<void()> in_between_;
     std::thread thread_;
+};
+
+/// What the first SIGTERM or SIGINT does during its life; nothing is set behind it.
+class OnStop {
+  public:
+    OnStop(SignalThread& signals, std::function<void()> what) : signals_(signals) {
+        signals_.set(std::move(what), {});
+    }
+    ~OnStop() { signals_.set({}, {}); }
+    OnStop(const OnStop&) = delete;
+    OnStop& operator=(const OnStop&) = delete;
+
+  private:
+    SignalThread& signals_;
 };
 
 } // namespace probe

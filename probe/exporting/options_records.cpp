@@ -137,19 +137,16 @@ TimeNs earlier(TimeNs a, TimeNs b) noexcept {
 OptionsRecords::OptionsRecords(std::span<const ipfix::TemplateRecord> data_templates,
                                const OptionsContext& context)
     : domain_id_(context.domain_id), next_id_(ipfix::kFirstDataSetId) {
-    for (const ipfix::TemplateRecord& t : data_templates) {
-        next_id_ = std::max<std::uint32_t>(next_id_, t.id() + 1U);
-    }
-    if (context.common != nullptr) {
-        for (const ipfix::TemplateRecord& t : context.common->templates()) {
+    const TemplateList::Templates others = {
+        data_templates, context.common == nullptr ? std::span<const ipfix::TemplateRecord>()
+                                                  : context.common->templates()};
+    for (const std::span<const ipfix::TemplateRecord> some : others) {
+        for (const ipfix::TemplateRecord& t : some) {
             next_id_ = std::max<std::uint32_t>(next_id_, t.id() + 1U);
         }
     }
     if (context.known != nullptr) {
-        ids_.emplace(*context.known,
-                     TemplateList::Templates{data_templates, context.common == nullptr
-                                                                 ? data_templates
-                                                                 : context.common->templates()});
+        ids_.emplace(*context.known, others);
     }
     constexpr std::size_t kCountersMax = 64;
     const auto counters = [this](Kind kind, std::size_t template_index) {

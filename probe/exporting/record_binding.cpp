@@ -127,7 +127,10 @@ RecordBinding::RecordBinding(const std::vector<ipfix::TemplateDescription>& desc
     }
 }
 
-std::uint16_t RecordBinding::free_id() const {
+std::uint16_t RecordBinding::free_id(const BindingContext& context) const {
+    if (context.known != nullptr) {
+        return TemplateIds(*context.known, {templates_, common_->templates()}).fresh();
+    }
     std::uint32_t id = ipfix::kFirstDataSetId;
     const auto taken = [&](const ipfix::TemplateRecord& one) { return one.id() == id; };
     const std::span<const ipfix::TemplateRecord> common = common_->templates();
@@ -143,10 +146,11 @@ std::uint16_t RecordBinding::free_id() const {
 std::uint16_t RecordBinding::companion_id(const std::string& name,
                                           const std::vector<ipfix::FieldSpecifier>& fields,
                                           const BindingContext& context) const {
-    if (context.known == nullptr) return free_id();
-    TemplateIds ids(*context.known, {templates_, common_->templates()});
-    const auto known = ids.known_as({ipfix::kFirstDataSetId, name, fields});
-    return known ? *known : ids.fresh();
+    if (context.known != nullptr) {
+        TemplateIds ids(*context.known, {templates_, common_->templates()});
+        if (const auto known = ids.known_as({ipfix::kFirstDataSetId, name, fields})) return *known;
+    }
+    return free_id(context);
 }
 
 /// The Options Template that tells them, by its place in the table.
@@ -157,11 +161,7 @@ std::size_t RecordBinding::common_template(const std::string& name, Fields prope
                        false, nullptr, false});
     const ipfix::TemplateRecord content(ipfix::kFirstDataSetId, name, properties, 1); // any id
     if (const auto known = common_->find_template(content)) return *known;
-    const std::uint16_t id =
-        context.known == nullptr
-            ? free_id()
-            : TemplateIds(*context.known, {templates_, common_->templates()}).fresh();
-    return common_->add_template({id, name, std::move(properties), 1});
+    return common_->add_template({free_id(context), name, std::move(properties), 1});
 }
 
 bool RecordBinding::has_common_properties() const noexcept {

@@ -106,7 +106,7 @@ class RecordBinding {
 
     void add_plans(const ipfix::TemplateDescription& description, std::size_t request,
                    IpFamily family, const BindingContext& context);
-    [[nodiscard]] std::uint16_t free_id() const;
+    [[nodiscard]] std::uint16_t free_id(const BindingContext& context) const;
     [[nodiscard]] std::uint16_t companion_id(const std::string& name,
                                              const std::vector<ipfix::FieldSpecifier>& fields,
                                              const BindingContext& context) const;

@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The octets of a file or a stream in their order: a window on them that moves on, in memory that
-// is used again and again, so that a capture of any size takes half a megabyte and what is read
-// lies in the cache already. (Internal to capture_file.)
+// is used again and again, so that a capture of any size takes no more than a small one and what is
+// read lies in the cache already. (Internal to capture_file.)
 //
 // Thread: one. Pointers into the window hold until it moves.
 #pragma once
 
-#include <atomic>
 #include <cstdint>
 #include <stdexcept>
 #include <string>
