@@ -58,12 +58,13 @@ struct ApplicationFlow {
         bool finished = false;
     };
 
-    ApplicationFields fields;
+    // What most packets ask for comes first, in few cache lines.
     ApplicationProtocol protocol = ApplicationProtocol::unknown;
     bool done = false;
     std::array<Direction, 2> directions;
-    QuicFlow quic;
     RtpFlow rtp;
+    QuicFlow quic;
+    ApplicationFields fields;
 
     /// As new. Buffers must have gone back before: see ApplicationInspector::finish.
     void clear() noexcept {

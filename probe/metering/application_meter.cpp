@@ -19,6 +19,9 @@ using Field = ApplicationField;
 /// side says too little.
 constexpr unsigned kPatience = 4;
 
+/// Packets are sent for so far ahead: a processor has room for some dozens of lines on their way.
+constexpr std::uint32_t kFlowsAhead = 4;
+
 /// By direction: the octets, then their entropy.
 constexpr std::array kHeadFields = {Field::payload_head, Field::payload_head_reverse,
                                     Field::payload_entropy, Field::payload_entropy_reverse};
@@ -128,6 +131,8 @@ ApplicationMeter::ApplicationMeter(const ApplicationMeterOptions& options, Meter
       rules_(options.rules),
       flows_max_(options.flows_max),
       flows_(options.flows_max),
+      heads_(wants_heads_ ? std::make_unique_for_overwrite<PayloadHeads[]>(options.flows_max)
+                          : nullptr),
       results_(options.result_octets, options.records_max) {
     if (rules_ != nullptr) {
         classifier_.emplace(rules_);
@@ -172,6 +177,11 @@ bool ApplicationMeter::begin(ApplicationStage& stage, ApplicationBlock& block,
     }
     const bool forth = packet.direction == 0;
     flow->names.fields.keep_only(&kept_);
+    if (wants_heads_) {
+        for (PayloadHead& head : heads_of(*flow)) {
+            head.clear();
+        }
+    }
     flow->source_port = forth ? packet.source_port : packet.destination_port;
     flow->destination_port = forth ? packet.destination_port : packet.source_port;
     flow->protocol = packet.protocol;
@@ -183,11 +193,26 @@ bool ApplicationMeter::begin(ApplicationStage& stage, ApplicationBlock& block,
     return true;
 }
 
+/// The lines of flow and payload that every packet asks for.
+void ApplicationMeter::send_for(const Waiting& waiting) const noexcept {
+    const auto* const flow =
+        reinterpret_cast<const std::uint8_t*>(&flows_.at(waiting.block->handle));
+    const std::uint8_t* const payload = waiting.packet.payload.data();
+    constexpr std::size_t kFlowLines = 3;
+    constexpr std::size_t kPayloadLines = 2;
+    for (std::size_t line = 0; line < kFlowLines; ++line) {
+        __builtin_prefetch(flow + line * kCacheLineBytes);
+    }
+    for (std::size_t line = 0; line < kPayloadLines; ++line) {
+        __builtin_prefetch(payload + line * kCacheLineBytes);
+    }
+}
+
 /// What one packet says, but for patterns.
 void ApplicationMeter::read(InspectedFlow& flow, const ApplicationPacket& packet) noexcept {
     flow.packets = static_cast<std::uint16_t>(flow.packets + (flow.packets < UINT16_MAX ? 1 : 0));
     if (wants_heads_) {
-        PayloadHead& head = flow.heads[packet.direction];
+        PayloadHead& head = heads_of(flow)[packet.direction];
         if (packet.protocol == kProtocolTcp) {
             head.add_segment(packet.payload, packet.tcp_sequence, head_octets_);
         } else {
@@ -231,7 +256,13 @@ void ApplicationMeter::inspect() noexcept {
         return;
     }
     std::uint64_t octets = 0;
+    for (std::uint32_t i = 0; i < std::min(waiting_count_, kFlowsAhead); ++i) {
+        send_for(waiting_[i]);
+    }
     for (std::uint32_t i = 0; i < waiting_count_; ++i) {
+        if (i + kFlowsAhead < waiting_count_) {
+            send_for(waiting_[i + kFlowsAhead]);
+        }
         Waiting& one = waiting_[i];
         octets += one.packet.payload.size();
         InspectedFlow& flow = flows_.at(one.block->handle);
@@ -260,8 +291,8 @@ bool ApplicationMeter::is_complete(const InspectedFlow& flow) const noexcept {
     if (flow.packets >= packets_max_) {
         return true;
     }
-    const bool heads = !wants_heads_ || (flow.heads[0].octets().size() >= head_octets_ &&
-                                         flow.heads[1].octets().size() >= head_octets_);
+    const bool heads = !wants_heads_ || (heads_of(flow)[0].octets().size() >= head_octets_ &&
+                                         heads_of(flow)[1].octets().size() >= head_octets_);
     return heads && (!wants_parsers_ || flow.names.done) &&
            patterns_asked(flow, flow.names.done) == PatternsAsked::none;
 }
@@ -288,7 +319,7 @@ Bytes ApplicationMeter::pack(const InspectedFlow& flow, const ApplicationLabel& 
         packer.add_label(label.id);
     }
     for (std::size_t d = 0; d < kDirections && wants_heads_; ++d) {
-        const PayloadHead& head = flow.heads[d];
+        const PayloadHead& head = heads_of(flow)[d];
         if (head.octets().empty()) {
             continue;
         }
@@ -409,7 +440,9 @@ void ApplicationMeter::forget(ApplicationStage& stage, ApplicationBlock& block) 
 
 std::size_t ApplicationMeter::memory_octets(const ApplicationMeterOptions& options) noexcept {
     return sizeof(ApplicationMeter) +
-           options.flows_max * (sizeof(InspectedFlow) + sizeof(std::uint32_t)) +
+           options.flows_max *
+               (sizeof(InspectedFlow) + sizeof(std::uint32_t) +
+                (is_any_of(options.wanted, kHeadFields) ? sizeof(PayloadHeads) : 0)) +
            std::size_t{options.inspector.reassembly_buffers} *
                (sizeof(ReassemblyBuffer) + sizeof(std::uint32_t)) +
            ApplicationResults::memory_octets(options.result_octets, options.records_max);

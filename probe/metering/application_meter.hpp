@@ -44,23 +44,20 @@ struct ApplicationMeterOptions {
     std::uint16_t head_octets = 0;
 };
 
-/// What is known of a flow under inspection.
-struct InspectedFlow {
-    ApplicationFlow names;
+/// What is known of a flow under inspection. Its payload heads lie elsewhere: few ask for them.
+struct alignas(kCacheLineBytes) InspectedFlow {
     LabelState label;
-    std::array<PayloadHead, kDirections> heads;
     std::uint16_t packets;     ///< payload packets of both directions
     std::uint16_t source_port; ///< as of the flow's first packet
     std::uint16_t destination_port;
     std::uint8_t protocol;
     bool from_start; ///< its first payload was seen
+    ApplicationFlow names;
 
     void clear() noexcept {
-        names.clear();
         label = {};
-        heads[0].clear();
-        heads[1].clear();
         packets = 0;
+        names.clear();
     }
 };
 
@@ -99,6 +96,7 @@ class ApplicationMeter {
     [[nodiscard]] static std::size_t memory_octets(const ApplicationMeterOptions& options) noexcept;
 
   private:
+    using PayloadHeads = std::array<PayloadHead, kDirections>;
     struct Waiting {
         ApplicationStage* stage;
         ApplicationBlock* block;
@@ -110,10 +108,14 @@ class ApplicationMeter {
 
     [[nodiscard]] bool begin(ApplicationStage& stage, ApplicationBlock& block,
                              const ApplicationPacket& packet, bool from_start) noexcept;
+    void send_for(const Waiting& waiting) const noexcept;
     void read(InspectedFlow& flow, const ApplicationPacket& packet) noexcept;
     [[nodiscard]] PatternsAsked patterns_asked(const InspectedFlow& flow,
                                                bool parser_done) const noexcept;
     void classify() noexcept;
+    [[nodiscard]] PayloadHeads& heads_of(const InspectedFlow& flow) const noexcept {
+        return heads_[flows_.index_of(&flow)];
+    }
     [[nodiscard]] bool is_complete(const InspectedFlow& flow) const noexcept;
     void settle(ApplicationStage& stage, ApplicationBlock& block) noexcept;
     [[nodiscard]] ApplicationLabel label_of(const InspectedFlow& flow) const noexcept;
@@ -142,6 +144,7 @@ class ApplicationMeter {
     };
     Told told_; ///< of this meter's share of the worker's counters
     FixedPool<InspectedFlow> flows_;
+    std::unique_ptr<PayloadHeads[]> heads_; ///< of flows_, where they are wanted
     ApplicationResults results_;
     std::uint32_t waiting_count_ = 0;
     std::array<Waiting, kBurstPackets> waiting_;

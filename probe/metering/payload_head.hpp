@@ -16,9 +16,11 @@
 
 namespace probe {
 
+/// Nothing is valid before clear(), so that a pool of them is not touched before it is needed.
 class PayloadHead {
   public:
     void clear() noexcept {
+        first_sequence_ = 0;
         used_ = 0;
         begun_ = false;
     }
@@ -66,9 +68,9 @@ class PayloadHead {
     }
 
   private:
-    std::uint32_t first_sequence_ = 0;
-    std::uint16_t used_ = 0;
-    bool begun_ = false;
+    std::uint32_t first_sequence_;
+    std::uint16_t used_;
+    bool begun_;
     std::array<std::uint8_t, kPayloadHeadMax> octets_; ///< the first used_ are valid
 };
 
