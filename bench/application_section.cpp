@@ -26,6 +26,7 @@ using probe::kNsPerSecond;
 constexpr const char* kWithoutLabels = "application without labels";
 constexpr const char* kShipped = "application";
 constexpr const char* kOwn = "application, 1,000 rules in front";
+constexpr const char* kOwnApart = "application, 1,000 rules with nothing in common";
 
 std::shared_ptr<const probe::ApplicationRules> load_rules(std::vector<std::string> files) {
     probe::ApplicationOptions options;
@@ -65,7 +66,13 @@ struct Setup {
     std::unique_ptr<probe::Exporter> exporter;
 };
 
-std::vector<std::unique_ptr<Setup>> make_setups(Context& context, const OwnRules& own,
+/// A thousand rules each.
+struct OperatorsRules {
+    OwnRules alike;
+    OwnRules apart{OwnRules::Anywhere::word};
+};
+
+std::vector<std::unique_ptr<Setup>> make_setups(Context& context, const OperatorsRules& own,
                                                 const PathOptions& options) {
     const std::string& folder = context.options.templates;
     const std::string set = folder + "/application.yaml";
@@ -84,14 +91,15 @@ std::vector<std::unique_ptr<Setup>> make_setups(Context& context, const OwnRules
     add("default", context.bind("default"));
     add(kWithoutLabels, {without_labels(set), {}});
     add(kShipped, labelled({shipped}));
-    add(kOwn, labelled({own.path(), shipped}));
+    add(kOwn, labelled({own.alike.path(), shipped}));
+    add(kOwnApart, labelled({own.apart.path(), shipped}));
     return setups;
 }
 
 /// Over these frames, again and again; a turn takes `turn` of traffic time, so that most flows have
 /// ended when they come again.
 void measure_traffic(Context& context, ResultFile& results, const std::string& name,
-                     const Traffic& traffic, const OwnRules& own, probe::TimeNs turn) {
+                     const Traffic& traffic, const OperatorsRules& own, probe::TimeNs turn) {
     PathOptions options;
     options.flows_max = std::max<std::uint64_t>(2 * traffic.frames().size(), 1'024);
     options.ns_per_packet = turn / traffic.frames().size();
@@ -113,7 +121,13 @@ void measure_traffic(Context& context, ResultFile& results, const std::string& n
     for (const Contestant& contestant : contestants) {
         figures.push_back(figure_of(contestant.ns_per_packet));
     }
-    const auto more_than = [&](std::size_t i, std::size_t base) {
+    const auto pct_more = [&](std::size_t i) -> std::string {
+        constexpr std::size_t kOfShipped =
+            2; // labels are told against none, own rules against these
+        if (i < kOfShipped) {
+            return "";
+        }
+        const std::size_t base = i == kOfShipped ? i - 1 : kOfShipped;
         return number(100 * (figures[i].median / figures[base].median - 1), 1);
     };
     for (std::size_t i = 0; i < setups.size(); ++i) {
@@ -134,8 +148,7 @@ void measure_traffic(Context& context, ResultFile& results, const std::string& n
                      {"spread_ns", number(figures[i].spread)},
                      {"runs", number(std::uint64_t{contestants[i].ns_per_packet.size()})},
                      {"mpps", number(1e3 / figures[i].median)},
-                     // labels against none, own rules against the shipped
-                     {"pct_more", i < 2 ? "" : more_than(i, i - 1)},
+                     {"pct_more", pct_more(i)},
                      {"flows_inspected", number(count(ApplicationCount::flows_taken))},
                      {"labelled_by_content", number(labelled)}});
     }
@@ -145,7 +158,7 @@ void measure_traffic(Context& context, ResultFile& results, const std::string& n
 
 void run_application(Context& context) {
     ResultFile results = context.results("application");
-    const OwnRules own;
+    const OperatorsRules own;
     constexpr probe::TimeNs kTurn = 60 * kNsPerSecond;
     const std::size_t flows = context.options.smoke ? 200 : 10'000;
     const Traffic mixed(mixed_frames(flows));

@@ -58,7 +58,7 @@ Payloads common_payloads() {
     return payloads;
 }
 
-OwnRules::OwnRules()
+OwnRules::OwnRules(Anywhere anywhere)
     : path_((std::filesystem::temp_directory_path() / "own_rules.XXXXXX").string()) {
     constexpr int kRules = 1'000;
     ::close(mkstemp(path_.data()));
@@ -67,8 +67,13 @@ OwnRules::OwnRules()
     for (int i = 0; i < kRules; ++i) {
         file << "  - {name: own-" << i << ", id: " << 100'000 + i
              << ", category: own, protocol: [tcp, udp], patterns: ['OWN" << i
-             << "/[0-9]{1,3} ', {match: '\\r\\nX-Own-" << i
-             << ": [0-9a-f]{4,16}\\r', at: anywhere, from: client}]}\n";
+             << "/[0-9]{1,3} ', {match: '";
+        if (anywhere == Anywhere::header) {
+            file << "\\r\\nX-Own-" << i;
+        } else {
+            file << std::hex << mix64(static_cast<std::uint64_t>(i)) << std::dec;
+        }
+        file << ": [0-9a-f]{4,16}\\r', at: anywhere, from: client}]}\n";
     }
 }
 

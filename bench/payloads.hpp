@@ -26,11 +26,13 @@ using Payloads = std::vector<OnePayload>;
 /// The same octets for the same seed.
 [[nodiscard]] std::string noise(std::uint64_t seed, std::size_t octets);
 
-/// A file of a thousand rules, as many as an operator may bring: services with a start and a header
-/// each. It goes with the object.
+/// A file of a thousand rules, as many as an operator may bring: services with a start and,
+/// anywhere in a payload, a header each, or a word that has nothing in common with the others'
+/// words. It goes with the object.
 class OwnRules {
   public:
-    OwnRules();
+    enum class Anywhere : std::uint8_t { header, word };
+    explicit OwnRules(Anywhere anywhere = Anywhere::header);
     ~OwnRules();
     OwnRules(const OwnRules&) = delete;
     OwnRules& operator=(const OwnRules&) = delete;

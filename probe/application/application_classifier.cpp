@@ -92,6 +92,7 @@ struct ApplicationClassifier::Workspace {
     void ask(const SievedPatterns& patterns, Bytes octets) noexcept;
     [[nodiscard]] bool may_be_refined(const LabelState& state, RuleNumber parsed) const noexcept;
     void scan(const PatternGroup& group, Bytes octets) noexcept;
+    void scan(const ScannedPatterns& patterns, Bytes octets) noexcept;
     void settle(LabelState& state, std::uint8_t direction, RuleNumber parsed) noexcept;
     void add_candidates(const LabelState& state) noexcept;
     /// The rule itself, or what it refines.
@@ -218,6 +219,23 @@ void ApplicationClassifier::Workspace::scan(const PatternGroup& group, Bytes oct
         if (!scratch->scan(*group.database, octets, &on_match, this)) {
             ++tally.scan_failed;
         }
+    }
+}
+
+/// What the patterns have in common is looked for first: as a rule it is not there, and a few
+/// octets' tables stay in the cache.
+void ApplicationClassifier::Workspace::scan(const ScannedPatterns& patterns,
+                                            Bytes octets) noexcept {
+    bool may_match = !patterns.gate.database;
+    if (!may_match &&
+        !scratch->scan(
+            *patterns.gate.database, octets,
+            [](void* found, std::uint32_t) noexcept { *static_cast<bool*>(found) = true; },
+            &may_match)) {
+        may_match = true; // the scan itself will be refused, and counted
+    }
+    if (may_match) {
+        scan(patterns.group, octets);
     }
 }
 

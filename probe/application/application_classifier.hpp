@@ -2,8 +2,10 @@
 // Matches the payloads of a burst against the rules' patterns.
 //
 // A payload's first octets tell as a rule that no anchored pattern matches (PayloadSieve); then it
-// is not scanned for them. Each packet is scanned by itself (a pattern does not reach over a
-// packet's end), up to payload_packets_max packets and payload_octets_max octets of each direction.
+// is not scanned for them. Of patterns that may stand anywhere it is searched first for what they
+// have in common (shared_literals.hpp). Each packet is scanned by itself (a pattern does not reach
+// over a packet's end), up to payload_packets_max packets and payload_octets_max octets of each
+// direction.
 // Which packet of a flow settles it depends on that flow's packets alone, not on how they came in
 // bursts.
 //

@@ -9,6 +9,7 @@
 
 #include "probe/application/pattern_cache.hpp"
 #include "probe/application/rule_set.hpp"
+#include "probe/application/shared_literals.hpp"
 #include "probe/packet/protocol_numbers.hpp"
 
 namespace probe {
@@ -191,7 +192,7 @@ void sieve_pattern(const ApplicationRule& rule, const RulePattern& pattern, Siev
 }
 
 /// Patterns of the transport's rules from `begin` to before `end`, in rule order, as
-/// PatternShare::groups() lists them.
+/// PatternShare::groups() lists them, but for the gate.
 std::array<Patterns, 3> collect(const RuleSet& set, std::size_t transport, std::size_t begin,
                                 std::size_t end, PatternShare& into) {
     Patterns anchored;
@@ -215,7 +216,7 @@ std::array<Patterns, 3> collect(const RuleSet& set, std::size_t transport, std::
                 sieve_pattern(rule, pattern, into.refining, of_refining);
             } else if (pattern.anchor == PatternAnchor::anywhere) {
                 anywhere.push_back(&pattern);
-                into.anywhere.places.push_back(place);
+                into.anywhere.group.places.push_back(place);
             } else {
                 anchored.push_back(&pattern);
                 into.anchored.group.places.push_back(place);
@@ -243,14 +244,11 @@ PatternDatabase compile(const std::vector<PatternExpression>& expressions,
 }
 
 /// From the cache, else compiled and kept there.
-void compile_group(PatternGroup& group, const Patterns& patterns, const ApplicationOptions& options,
+void compile_group(PatternGroup& group, const std::vector<PatternExpression>& expressions,
+                   const Patterns& patterns, const ApplicationOptions& options,
                    CompileReport& report) {
-    if (patterns.empty()) {
+    if (expressions.empty()) {
         return;
-    }
-    std::vector<PatternExpression> expressions;
-    for (const RulePattern* pattern : patterns) {
-        expressions.push_back(pattern->expression);
     }
     const PatternCache cache(options.cache.value_or(""));
     group.database = cache.find(expressions);
@@ -266,6 +264,14 @@ void compile_group(PatternGroup& group, const Patterns& patterns, const Applicat
     }
 }
 
+std::vector<PatternExpression> expressions_of(const Patterns& patterns) {
+    std::vector<PatternExpression> expressions;
+    for (const RulePattern* pattern : patterns) {
+        expressions.push_back(pattern->expression);
+    }
+    return expressions;
+}
+
 void compile_transport(RuleSet& set, std::size_t number, const ApplicationOptions& options) {
     TransportPatterns& transport = set.transports[number];
     const std::array patterns = {
@@ -277,11 +283,19 @@ void compile_transport(RuleSet& set, std::size_t number, const ApplicationOption
     const std::array shares = {&transport.front, &transport.rest};
     std::size_t octets = 0;
     for (std::size_t s = 0; s < shares.size(); ++s) {
-        const std::array groups = {&shares[s]->anchored.group, &shares[s]->anywhere,
+        ScannedPatterns& anywhere = shares[s]->anywhere;
+        const std::array groups = {&shares[s]->anchored.group, &anywhere.group,
                                    &shares[s]->refining.group};
         for (std::size_t g = 0; g < groups.size(); ++g) {
-            compile_group(*groups[g], patterns[s][g], options, set.report);
-            octets += groups[g]->database ? groups[g]->database->octets() : 0;
+            const std::vector<PatternExpression> expressions = expressions_of(patterns[s][g]);
+            compile_group(*groups[g], expressions, patterns[s][g], options, set.report);
+            if (const auto shared =
+                    groups[g] == &anywhere.group ? shared_literals(expressions) : std::nullopt) {
+                compile_group(anywhere.gate, *shared, patterns[s][g], options, set.report);
+            }
+        }
+        for (const PatternGroup* const group : shares[s]->groups()) {
+            octets += group->database ? group->database->octets() : 0;
         }
     }
     if (octets > options.limits.database_octets_max) {

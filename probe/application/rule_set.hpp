@@ -85,14 +85,21 @@ struct SievedPatterns {
     NumberTable<bool> required_ports; ///< patterns tied to ports count on these
 };
 
+/// Patterns that a payload is scanned for in any case.
+struct ScannedPatterns {
+    PatternGroup group;
+    /// Where they have something in common: without it none of them matches (shared_literals.hpp).
+    PatternGroup gate;
+};
+
 /// Patterns of some rules, by what decides whether a payload is scanned for them.
 struct PatternShare {
     SievedPatterns anchored;
-    PatternGroup anywhere;   ///< always
+    ScannedPatterns anywhere;
     SievedPatterns refining; ///< of rules that refine one: where that one may be the flow's
 
-    [[nodiscard]] std::array<const PatternGroup*, 3> groups() const noexcept {
-        return {&anchored.group, &anywhere, &refining.group};
+    [[nodiscard]] std::array<const PatternGroup*, 4> groups() const noexcept {
+        return {&anchored.group, &anywhere.group, &refining.group, &anywhere.gate};
     }
     [[nodiscard]] bool has_database() const noexcept {
         const auto all = groups();

@@ -376,6 +376,30 @@ TEST_CASE("Of a payload for the front alone nothing is told to the rest", "[appl
     CHECK(rule_after("HELLO", PatternsAsked::all) == 2);
 }
 
+TEST_CASE("Of patterns with something in common each is found", "[application][labels]") {
+    std::string text;
+    constexpr int kRules = 200;
+    for (int i = 0; i < kRules; ++i) {
+        const std::string number = std::to_string(i);
+        text += "  - {name: own-" + number + ", id: " + std::to_string(i + 1) +
+                ", category: t, protocol: [tcp, udp], patterns: [{match: '/api/" + number +
+                "[;?]', at: anywhere, ignore_case: " + (i % 2 == 0 ? "true" : "false") + "}]}\n";
+    }
+    ApplicationClassifier classifier(rules_of(text));
+    for (int i = 0; i < kRules; ++i) {
+        for (const std::uint8_t protocol : {kTcp, kUdp}) {
+            Flow flow{classifier, protocol};
+            flow.see(0, "GET /api/" + std::to_string(i));
+            CHECK(flow.state.rule_id == 0);
+            flow.see(0, "GET /API/" + std::to_string(i) + "? ");
+            CHECK(flow.state.rule_id == (i % 2 == 0 ? i + 1 : 0));
+            flow.see(0, "GET /api/" + std::to_string(i) + ";");
+            CHECK(flow.state.rule_id == static_cast<unsigned>(i + 1));
+        }
+    }
+    CHECK(classifier.tally().scan_failed == 0);
+}
+
 TEST_CASE("Patterns that may stand anywhere are found in any bursts, within the limits",
           "[application][labels]") {
     const Folder folder;
