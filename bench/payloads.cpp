@@ -45,7 +45,8 @@ Payloads common_payloads() {
             {std::string("\xc3\x00\x00\x00\x01\x08", 6) + noise(i + 3, 1'194), kProtocolUdp, 443});
         payloads.push_back({noise(i + 4, 2) + std::string("\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00"
                                                           "\x03www\x07"
-                                                          "example\x03com\x00\x00\x01\x00\x01",
+                                                          "example\x03"
+                                                          "com\x00\x00\x01\x00\x01",
                                                           31),
                             kProtocolUdp, 53});
         payloads.push_back({noise(i + 5, 1'400), kProtocolTcp, 8'443});
