@@ -237,20 +237,35 @@ TemplateGeneration make_generation(const ProbeConfig& config, bool options_by_de
     return made;
 }
 
+std::unique_ptr<RecordSink> open_collector(const ProbeConfig& config,
+                                           const TemplateGeneration& generation,
+                                           const CollectorOptions& collector) {
+    return open_sink(collector, config.exporting, config.observation.domain_id,
+                     *generation.templates, generation.options_records.get(), tell_operator,
+                     SipKey::random().k0, generation.binding->common_properties().get());
+}
+
+std::unique_ptr<RecordSink> open_group(const ProbeConfig& config,
+                                       const TemplateGeneration& generation, std::size_t group) {
+    std::vector<std::unique_ptr<RecordSink>> members;
+    for (const CollectorOptions& collector : config.exporting.collectors) {
+        if (collector.group == group) {
+            members.push_back(open_collector(config, generation, collector));
+        }
+    }
+    return std::make_unique<CollectorGroup>(config.exporting.groups.at(group), std::move(members));
+}
+
 std::vector<std::unique_ptr<RecordSink>> open_sinks(const ProbeConfig& config,
                                                     const TemplateGeneration& generation) {
     std::vector<std::unique_ptr<RecordSink>> sinks;
-    std::vector<std::vector<std::unique_ptr<RecordSink>>> groups(config.exporting.groups.size());
     for (const CollectorOptions& collector : config.exporting.collectors) {
-        auto& where = collector.group == kNoGroup ? sinks : groups.at(collector.group);
-        where.push_back(open_sink(collector, config.exporting, config.observation.domain_id,
-                                  *generation.templates, generation.options_records.get(),
-                                  tell_operator, SipKey::random().k0,
-                                  generation.binding->common_properties().get()));
+        if (collector.group == kNoGroup) {
+            sinks.push_back(open_collector(config, generation, collector));
+        }
     }
-    for (std::size_t g = 0; g < groups.size(); ++g) {
-        sinks.push_back(
-            std::make_unique<CollectorGroup>(config.exporting.groups[g], std::move(groups[g])));
+    for (std::size_t group = 0; group < config.exporting.groups.size(); ++group) {
+        sinks.push_back(open_group(config, generation, group));
     }
     return sinks;
 }

@@ -40,7 +40,14 @@ struct TemplateGeneration {
 [[nodiscard]] TemplateGeneration make_generation(const ProbeConfig& config, bool options_by_default,
                                                  const TemplateGeneration* before = nullptr);
 
-/// Opens every collector. Throws std::runtime_error with the remedy.
+/// Opens one collector; a group with its collectors; all that are of no group, then the groups.
+/// Throw std::runtime_error with the remedy.
+[[nodiscard]] std::unique_ptr<RecordSink> open_collector(const ProbeConfig& config,
+                                                         const TemplateGeneration& generation,
+                                                         const CollectorOptions& collector);
+[[nodiscard]] std::unique_ptr<RecordSink> open_group(const ProbeConfig& config,
+                                                     const TemplateGeneration& generation,
+                                                     std::size_t group);
 [[nodiscard]] std::vector<std::unique_ptr<RecordSink>> open_sinks(
     const ProbeConfig& config, const TemplateGeneration& generation);
 

@@ -50,21 +50,17 @@ bool has_streams_of_templates(const CollectorOptions& collector) {
     return collector.sctp.streams == SctpStreamUse::per_template;
 }
 
-/// Groups keep their sessions, and so their streams.
-void refuse_groups_with_streams_of_templates(const ExportOptions& options) {
-    for (const CollectorOptions& collector : options.collectors) {
-        if (collector.group != kNoGroup && has_streams_of_templates(collector)) {
-            throw std::invalid_argument(fmt::format(
-                "{} has a stream for each template and is in a group, so templates and application "
-                "rules cannot change while packets are metered; restart for it",
-                collector.url));
-        }
-    }
-}
-
 /// Two sinks cannot write one file, and what is there must not be begun anew.
 bool keeps_its_output(const CollectorOptions& collector) {
     return !collector.path.empty();
+}
+
+/// A second session cannot begin while the one before still ends.
+void refuse_spool(const CollectorOptions& collector) {
+    if (!collector.spool.directory.empty()) {
+        throw std::invalid_argument(fmt::format(
+            "{} has a spool, whose files its session holds; restart for it", collector.url));
+    }
 }
 
 } // namespace
@@ -157,9 +153,6 @@ SinkChange Reloader::exchange(const ProbeConfig& wanted) {
     SinkChange change;
     change.patience = wanted.exporting.shutdown;
     const TemplateGeneration& generation = next_ ? *next_ : generation_;
-    if (next_) {
-        refuse_groups_with_streams_of_templates(running_.exporting);
-    }
     for (const CollectorOptions& collector : wanted.exporting.collectors) {
         check_format(collector, *generation.templates, next_ ? LogLine(tell_operator) : LogLine());
     }
@@ -177,22 +170,39 @@ SinkChange Reloader::exchange(const ProbeConfig& wanted) {
             ++kept;
             continue;
         }
-        if (!collector.spool.directory.empty()) {
-            throw std::invalid_argument(fmt::format(
-                "{} has a spool, whose files its session holds; restart for it", collector.url));
-        }
-        change.places.push_back(
-            {open_sink(collector, wanted.exporting, wanted.observation.domain_id,
-                       *generation.templates, generation.options_records.get(), tell_operator,
-                       SipKey::random().k0, generation.binding->common_properties().get()),
-             0});
+        refuse_spool(collector);
+        change.places.push_back({open_collector(wanted, generation, collector), 0});
     }
     summary_ = fmt::format("{} collectors kept, {} opened, {} closed", kept,
                            change.places.size() - kept, present.size() - kept);
     for (std::size_t g = 0; g < wanted.exporting.groups.size(); ++g) {
-        change.places.push_back({nullptr, present.size() + g});
+        change.places.push_back(exchange_group(wanted, generation, present.size() + g, g));
     }
     return change;
+}
+
+/// The whole group begins anew where one of its collectors has to; it leaves as others do.
+SinkChange::Place Reloader::exchange_group(const ProbeConfig& wanted,
+                                           const TemplateGeneration& generation, std::size_t place,
+                                           std::size_t group) {
+    std::vector<CollectorOptions> members;
+    std::copy_if(wanted.exporting.collectors.begin(), wanted.exporting.collectors.end(),
+                 std::back_inserter(members),
+                 [group](const CollectorOptions& one) { return one.group == group; });
+    if (!next_ || std::none_of(members.begin(), members.end(), has_streams_of_templates)) {
+        return {nullptr, place};
+    }
+    for (const CollectorOptions& member : members) {
+        refuse_spool(member);
+        if (keeps_its_output(member)) {
+            throw std::invalid_argument(fmt::format(
+                "{} would be begun anew with its group, one of which has a stream for each "
+                "template; restart for it",
+                member.url));
+        }
+    }
+    summary_ += fmt::format(", the {} of a group begin anew", members.size());
+    return {open_group(wanted, generation, group), 0};
 }
 
 std::string Reloader::applied() {

@@ -46,6 +46,9 @@ class Reloader {
     void refuse_what_stays(const ProbeConfig& wanted) const;
     [[nodiscard]] bool meters_otherwise(const TemplateGeneration& next) const;
     [[nodiscard]] SinkChange exchange(const ProbeConfig& wanted);
+    [[nodiscard]] SinkChange::Place exchange_group(const ProbeConfig& wanted,
+                                                   const TemplateGeneration& generation,
+                                                   std::size_t place, std::size_t group);
     [[nodiscard]] std::string change_of_templates() const;
 
     CommandLine words_;

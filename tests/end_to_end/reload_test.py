@@ -116,6 +116,46 @@ def test_templates_change_under_traffic_and_nothing_is_lost(parshall, scratch):
     assert len(tshark.stdout.splitlines()) >= len(answers) and 'alformed' not in tshark.stdout, tshark.stdout
 
 
+def test_a_group_with_a_stream_for_each_template_begins_anew(parshall, scratch):
+    pcap, _ = make_traffic(scratch, 20000, 1)
+    streams = Collect(parshall, scratch, 'streams', 'sctp://0.0.0.0:4771', '--encapsulation', '9771')
+    tcp = Collect(parshall, scratch, 'tcp', 'tcp://0.0.0.0:4772')
+    alone = Collect(parshall, scratch, 'alone', 'tcp://0.0.0.0:4773')
+    templates = scratch / 'templates.yaml'
+    templates.write_text(FIRST, 'utf-8')
+    plain = f'''collectors:
+    - tcp://{COLLECTOR}:4773
+    - distribute: round_robin
+      collectors:
+        - {{url: "sctp://{COLLECTOR}:4771", sctp: {{encapsulation: 9771, streams: per_template}}}}
+        - tcp://{COLLECTOR}:4772
+'''
+    words = config(AF_PACKET.format(queues=2), [], 2, roles=TWO_WORKERS, templates=templates,
+                   more_exporting='message_delay: 20ms').replace('collectors: []', plain)
+    probe = Probe(parshall, scratch, words, '--lcores', lcores(3), *NO_HUGE)
+    sender = Background(*inside('wire'), tool('tcpreplay'), '-i', 'w0', '--pps', '15000', pcap, log=scratch / 'replay.log')
+    answers = []
+    for turn in range(4):
+        templates.write_text((SECOND, FIRST)[turn % 2], 'utf-8')
+        before = probe.text().count('have left')
+        answers.append(probe.reload(words))
+        wait_until(lambda: probe.text().count('have left') > before, 'the flows of the templates before have left', 10)
+    assert 'is in effect: 1 collectors kept, 0 opened, 0 closed, the 2 of a group begin anew' in answers[0], answers
+    # The same templates: nobody begins anew.
+    assert 'begin anew' not in probe.reload(words)
+    assert sender.process.wait(60) == 0
+    probe.wait_received(packets_in(pcap))
+    closed = probe.end()
+    ledger.check_nothing_lost(probe.text())
+    assert closed['received']['packets'] == packets_in(pcap), closed['ports']
+    (session,) = alone.end()
+    records = session['flowRecords']
+    of_streams, of_tcp = streams.end(), tcp.end()
+    assert len(of_streams) == len(of_tcp) == len(answers) + 1, (of_streams, of_tcp)
+    counts = [[one['flowRecords'] for one in sessions] for sessions in (of_streams, of_tcp)]
+    assert sum(map(sum, counts)) == records and all(map(sum, counts)), counts
+
+
 def common(properties):
     return f'    common: [{properties}]\n'
 
