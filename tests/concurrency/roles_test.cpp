@@ -207,6 +207,7 @@ LedgerSnapshot run(const Pressure& pressure, int bursts) {
         while (!metered.load(std::memory_order_relaxed)) { // a flag to stop by, it orders nothing
             reloads.housekeeping(housekeeping);
             (void)housekeeping.step(clock.load(std::memory_order_relaxed));
+            std::this_thread::yield();
         }
     });
     std::thread reloader([&] {
@@ -224,6 +225,7 @@ LedgerSnapshot run(const Pressure& pressure, int bursts) {
             while (exporter.step(clock.load(std::memory_order_relaxed)) != 0) {
             }
             reloads.exported(exporter, left);
+            std::this_thread::yield();
         }
     });
     std::thread watcher([&] { // statistics are read while everything runs
