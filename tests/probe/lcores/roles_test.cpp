@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The worker's and the exporter's steps, and the clock they are given.
 #include <algorithm>
+#include <optional>
 
+#include "encoder/template_description.hpp"
 #include "probe/lcores/clock.hpp"
 #include "tests/support/catch.hpp"
 #include "tests/support/metering_bench.hpp"
@@ -130,6 +132,7 @@ class SlowSink final : public RecordSink {
   public:
     explicit SlowSink(std::string name) : name_(std::move(name)) {}
     void append(const DataRecord& record, TimeNs) noexcept override {
+        flow_hash_ = record.flow_hash;
         ledger_.offered.add(record.weight);
         ledger_.queued.add(record.weight);
     }
@@ -145,7 +148,13 @@ class SlowSink final : public RecordSink {
     const std::string& name() const noexcept override { return name_; }
     const SessionLedger& ledger() const noexcept override { return ledger_; }
 
+    bool wants_flow_hash() const noexcept override { return wants_flow_hash_; }
+    void retire_templates() noexcept override { ++retired_; }
+
     TimeNs sends_at_ = 0; ///< after kStart
+    bool wants_flow_hash_ = false;
+    std::uint64_t flow_hash_ = 0; ///< of the last record
+    int retired_ = 0;             ///< how often it was told that absent templates have no more
 
   private:
     void settle(RecordTally& where) noexcept {
@@ -217,6 +226,65 @@ TEST_CASE("a reload exchanges collectors between two records, and each record ha
         CHECK(sum("b").absent.records == 16);
         bench.check();
     }
+}
+
+TEST_CASE("a collector that a reload brings gets what it asks for", "[lcores][exporter][reload]") {
+    MeterBench bench(kBiflow4);
+    auto record = [&bench, port = std::uint16_t{0}]() mutable {
+        bench.packet(kStart, PacketBuilder().ethernet().ipv4().udp(++port, 1));
+        bench.flush();
+    };
+    std::vector<SinkChange::Place> places(2);
+    auto made = std::make_unique<SlowSink>("a");
+    SlowSink& first = *made;
+    places[1].sink = std::move(made);
+    SinkChange change{.places = std::move(places), .patience = kSecond};
+    bench.exporter.exchange(change, nullptr, kStart);
+    // Of the templates that it was made with, those that are absent have left already.
+    CHECK(first.retired_ == 1);
+    record();
+    CHECK(first.ledger().offered.records == 1);
+    CHECK(first.flow_hash_ == 0);
+    made = std::make_unique<SlowSink>("b");
+    made->wants_flow_hash_ = true;
+    SlowSink& second = *made;
+    places = std::vector<SinkChange::Place>(2);
+    places[1].sink = std::move(made);
+    change = {.places = std::move(places), .patience = kSecond};
+    bench.exporter.exchange(change, nullptr, kStart);
+    record();
+    CHECK(second.flow_hash_ != 0);
+    bench.check();
+}
+
+TEST_CASE("a reload may bring larger records than there were", "[lcores][exporter][reload]") {
+    std::optional<TemplateList> before; // they outlive the bench
+    std::optional<TemplateList> after;
+    std::optional<RecordBinding> binding;
+    MeterBench bench(kBiflow4);
+    std::string wide = kBiflow4;
+    wide.insert(wide.rfind(']'), ", 'paddingOctets[255]'");
+    before.emplace(TemplateList::Templates{bench.binding.templates()});
+    BindingContext context{.domain_id = 7, .interfaces = {}};
+    context.known = &*before;
+    binding.emplace(ipfix::parse_template_descriptions(wide, "wide.yaml"), context);
+    after.emplace(*before, TemplateList::Templates{binding->templates()});
+    binding->place_in(*after);
+    auto lanes = bench.worker.make_lanes(binding->metering_plan(), {}, nullptr, unique_name());
+    const BindingChange meter{.binding = &*binding,
+                              .lanes = {lanes.get()},
+                              .templates = &*after,
+                              .options_records = nullptr};
+    SinkChange same;
+    same.places.resize(1);
+    bench.exporter.exchange(same, &meter, kStart);
+    bench.worker.exchange(std::move(lanes));
+    bench.packet(kStart, PacketBuilder().ethernet().ipv4().udp(1, 1));
+    bench.flush();
+    const auto records = bench.records();
+    REQUIRE(records.size() == 1);
+    CHECK(records[0].record.number(2) == 1);
+    bench.check();
 }
 
 TEST_CASE("new timeouts hold for the flows that are there", "[lcores][worker][reload]") {
