@@ -17,32 +17,36 @@ namespace {
 constexpr std::size_t kLiteralsMax = 16;
 /// Fewer patterns for each literal than this are not worth two searches.
 constexpr std::size_t kPatternsPerLiteral = 8;
+/// With more ways to begin nothing is looked for: a start is not to take seconds.
+constexpr std::size_t kHeadsMax = 32'768;
 /// What is looked for in common first; shorter ones stand in too many payloads.
 constexpr std::size_t kOctetsMin = 4;
 
-/// What surely stands at a place of a head: an octet, a letter in lower case; or nothing.
-using Places = std::vector<std::optional<unsigned char>>;
+/// What surely stands at each place: an octet, a letter in lower case; or nothing.
+using SureOctets = std::vector<std::optional<unsigned char>>;
 
-Places sure_places(const PatternHead& head) {
-    Places places;
+SureOctets sure_octets(const PatternHead& head) {
+    SureOctets octets;
     for (std::size_t i = 0; i < std::min(head.octets_min, kHeadOctets); ++i) {
         const OctetSet& set = head.sets[i];
-        const auto octet = lower(static_cast<char>(set._Find_first()));
-        OctetSet either;
-        for (std::size_t other = 0; other < either.size(); ++other) {
-            either.set(other, lower(static_cast<char>(other)) == octet);
-        }
-        const bool sure = set.any() && (set & ~either).none();
-        places.push_back(sure ? std::optional(static_cast<unsigned char>(octet)) : std::nullopt);
+        const auto first = static_cast<char>(set._Find_first());
+        const auto last = static_cast<char>(set._Find_next(set._Find_first()));
+        const bool sure = set.count() == 1 || (set.count() == 2 && lower(first) == lower(last));
+        octets.push_back(sure ? std::optional(static_cast<unsigned char>(lower(first)))
+                              : std::nullopt);
     }
-    return places;
+    return octets;
 }
 
-/// By what it says: where a literal of kOctetsMin octets begins in heads, at the first place.
-using Beginnings = std::map<std::string, std::map<std::size_t, std::size_t>>;
+/// Where a literal stands in heads, in their order, at the first place in each.
+struct Place {
+    std::size_t head;
+    std::size_t begin;
+};
+using Literals = std::map<std::string, std::vector<Place>>; ///< of kOctetsMin octets
 
-Beginnings literals_of(const std::vector<Places>& heads) {
-    Beginnings all;
+Literals literals_of(const std::vector<SureOctets>& heads) {
+    Literals all;
     for (std::size_t head = 0; head < heads.size(); ++head) {
         std::string literal;
         for (std::size_t at = 0; at < heads[head].size(); ++at) {
@@ -55,8 +59,12 @@ Beginnings literals_of(const std::vector<Places>& heads) {
             if (literal.size() > kOctetsMin) {
                 literal.erase(0, 1);
             }
-            if (literal.size() == kOctetsMin) {
-                all[literal].emplace(head, at + 1 - kOctetsMin);
+            if (literal.size() < kOctetsMin) {
+                continue;
+            }
+            std::vector<Place>& places = all[literal];
+            if (places.empty() || places.back().head != head) {
+                places.push_back({head, at + 1 - kOctetsMin});
             }
         }
     }
@@ -64,9 +72,8 @@ Beginnings literals_of(const std::vector<Places>& heads) {
 }
 
 /// The octet that stands `ahead` of where the literal begins, in all of these heads; or nothing.
-std::optional<unsigned char> common_at(const std::vector<Places>& heads,
-                                       const std::map<std::size_t, std::size_t>& begins,
-                                       std::ptrdiff_t ahead) {
+std::optional<unsigned char> common_at(const std::vector<SureOctets>& heads,
+                                       const std::vector<Place>& begins, std::ptrdiff_t ahead) {
     std::optional<unsigned char> common;
     for (const auto& [head, begin] : begins) {
         const auto at = static_cast<std::size_t>(static_cast<std::ptrdiff_t>(begin) + ahead);
@@ -81,8 +88,8 @@ std::optional<unsigned char> common_at(const std::vector<Places>& heads,
 }
 
 /// With all that the heads have in common before and behind it.
-std::string longest(const std::vector<Places>& heads, std::string literal,
-                    const std::map<std::size_t, std::size_t>& begins) {
+std::string longest(const std::vector<SureOctets>& heads, std::string literal,
+                    const std::vector<Place>& begins) {
     while (const auto octet =
                common_at(heads, begins, static_cast<std::ptrdiff_t>(literal.size()))) {
         literal += static_cast<char>(*octet);
@@ -108,13 +115,16 @@ PatternExpression expression_of(const std::string& literal) {
 
 std::optional<std::vector<PatternExpression>> shared_literals(
     std::span<const PatternExpression> patterns) {
-    std::vector<Places> heads;
+    std::vector<SureOctets> heads;
     for (const PatternExpression& pattern : patterns) {
         for (const PatternHead& head : pattern_heads(pattern)) {
-            heads.push_back(sure_places(head));
+            heads.push_back(sure_octets(head));
+        }
+        if (heads.size() > kHeadsMax) {
+            return std::nullopt;
         }
     }
-    Beginnings literals = literals_of(heads);
+    Literals literals = literals_of(heads);
     std::vector<bool> has_one(heads.size(), false);
     std::size_t without = heads.size();
     std::vector<PatternExpression> chosen;
@@ -126,14 +136,14 @@ std::optional<std::vector<PatternExpression>> shared_literals(
         if (most == literals.end() || most->second.empty() || chosen.size() == kLiteralsMax) {
             return std::nullopt;
         }
-        const std::map<std::size_t, std::size_t> begins = most->second;
+        const std::vector<Place> begins = most->second;
         chosen.push_back(expression_of(longest(heads, most->first, begins)));
         for (const auto& [head, begin] : begins) {
             has_one[head] = true;
         }
         without -= begins.size();
-        for (auto& [literal, others] : literals) {
-            std::erase_if(others, [&](const auto& other) { return has_one[other.first]; });
+        for (auto& [literal, places] : literals) {
+            std::erase_if(places, [&](const Place& other) { return has_one[other.head]; });
         }
     }
     return chosen.empty() || chosen.size() * kPatternsPerLiteral > patterns.size()
