@@ -1,13 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "probe/collecting/accepting_source.hpp"
 
-#include <fmt/format.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <cstring>
-#include <stdexcept>
 
 namespace probe {
 
@@ -33,8 +31,7 @@ AcceptingSource::~AcceptingSource() {
 
 void AcceptingSource::listen(const CollectorOptions& where) {
     if (::listen(listener_, kBacklog) != 0) {
-        throw std::runtime_error(
-            fmt::format("cannot listen on {}: {}", where.url, std::strerror(errno)));
+        refuse_to_listen(where, errno);
     }
 }
 

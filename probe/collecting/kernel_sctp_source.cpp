@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "probe/collecting/kernel_sctp_source.hpp"
 
-#include <fmt/format.h>
 #include <linux/sctp.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
@@ -9,7 +8,6 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
-#include <stdexcept>
 #include <utility>
 
 namespace probe {
@@ -69,8 +67,7 @@ KernelSctpSource::KernelSctpSource(const CollectorOptions& where)
     : AcceptingSource(open_bound_socket(where, SOCK_STREAM, IPPROTO_SCTP), kMessageOctetsMax) {
     const int on = 1; // associations have it from their listener
     if (::setsockopt(listener(), IPPROTO_SCTP, SCTP_RECVRCVINFO, &on, sizeof on) != 0) {
-        throw std::runtime_error(
-            fmt::format("cannot listen on {}: {}", where.url, std::strerror(errno)));
+        refuse_to_listen(where, errno);
     }
     listen(where);
 }

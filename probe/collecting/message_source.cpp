@@ -37,6 +37,10 @@ std::string remedy(int error) {
 
 } // namespace
 
+void refuse_to_listen(const CollectorOptions& where, int error) {
+    refuse(where, remedy(error));
+}
+
 SocketAddress local_address(const CollectorOptions& where, int type) {
     addrinfo hints{};
     hints.ai_family = AF_UNSPEC;
@@ -60,7 +64,7 @@ int open_bound_socket(const CollectorOptions& where, int type, int protocol) {
     const SocketAddress address = local_address(where, type);
     const int fd =
         ::socket(address.storage.ss_family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, protocol);
-    if (fd < 0) refuse(where, std::strerror(errno));
+    if (fd < 0) refuse_to_listen(where, errno);
     const int on = 1;
     const int off = 0;
     static_cast<void>(::setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on,
@@ -72,7 +76,7 @@ int open_bound_socket(const CollectorOptions& where, int type, int protocol) {
     if (::bind(fd, static_cast<const sockaddr*>(octets), address.length) != 0) {
         const int why = errno;
         ::close(fd);
-        refuse(where, remedy(why));
+        refuse_to_listen(where, why);
     }
     return fd;
 }

@@ -45,6 +45,8 @@ class MessageSource {
 [[nodiscard]] std::unique_ptr<MessageSource> open_message_source(const CollectorOptions& where,
                                                                  const LogLine& log);
 
+/// Throws std::runtime_error: what cannot be listened on, why, and what helps. `error`: as errno.
+[[noreturn]] void refuse_to_listen(const CollectorOptions& where, int error);
 /// The URL's host and port as an address of this machine. Throws std::runtime_error.
 [[nodiscard]] SocketAddress local_address(const CollectorOptions& where, int type);
 /// A bound socket that does not block; `protocol` 0: the type's own. Throws std::runtime_error.

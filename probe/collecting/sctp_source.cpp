@@ -1,14 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "probe/collecting/sctp_source.hpp"
 
-#include <fmt/format.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 #include <usrsctp.h>
 
 #include <cerrno>
 #include <cstring>
-#include <stdexcept>
 
 namespace probe {
 
@@ -51,8 +49,7 @@ SctpSource::SctpSource(const CollectorOptions& where)
         usrsctp_setsockopt(listener_, IPPROTO_SCTP, SCTP_RECVRCVINFO, &on, sizeof on) < 0 ||
         usrsctp_bind(listener_, static_cast<sockaddr*>(octets), bound.length) < 0 ||
         usrsctp_listen(listener_, kBacklog) < 0) {
-        throw std::runtime_error(
-            fmt::format("cannot listen on {}: {}", where.url, std::strerror(errno)));
+        refuse_to_listen(where, errno);
     }
 }
 

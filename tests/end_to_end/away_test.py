@@ -166,6 +166,17 @@ def test_a_full_disk_is_counted_and_not_fatal(parshall, scratch):
     assert 'No space left on device' in done.stderr, done.stderr
 
 
+def test_a_read_only_disk_ends_the_start_with_what_to_do(parshall, scratch):
+    (scratch / 'spool').mkdir()
+    script = (f'mount -t tmpfs -o ro none {scratch}/spool || exit 77; '
+              f'exec {parshall} read {CAPTURES}/ping.pcap -c {spooling(scratch, free_port())}')
+    done = subprocess.run(['unshare', '--mount', 'sh', '-c', script], capture_output=True, text=True, check=False, timeout=60)
+    if 'parshall:' not in done.stderr:
+        raise Skip(f'no tmpfs can be mounted here: {done.stderr.strip()}')
+    assert done.returncode == 1, (done.returncode, done.stderr)
+    assert 'Read-only file system; name a directory that may be written' in done.stderr, done.stderr
+
+
 def test_round_robin_splits_evenly(parshall, scratch):
     pcap = traffic(30000)
     collectors = [TcpCollector() for _ in range(3)]
