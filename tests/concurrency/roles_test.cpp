@@ -217,15 +217,17 @@ LedgerSnapshot run(const Pressure& pressure, int bursts) {
     });
     std::thread sender([&] {
         // acquire, pairs with the release below: what was flushed is in the queue before the last
-        // look
+        // look. A step at a time: a worker that fills the queue as fast must not hold up a reload.
         for (bool last = false; !last;) {
-            last = flushed.load(std::memory_order_acquire);
+            const bool all = flushed.load(std::memory_order_acquire);
             reloads.exporter(exporter, clock.load(std::memory_order_relaxed));
             const std::uint64_t left = worker.left();
-            while (exporter.step(clock.load(std::memory_order_relaxed)) != 0) {
-            }
+            const std::uint32_t records = exporter.step(clock.load(std::memory_order_relaxed));
             reloads.exported(exporter, left);
-            std::this_thread::yield();
+            last = all && records == 0;
+            if (records == 0) {
+                std::this_thread::yield();
+            }
         }
     });
     std::thread watcher([&] { // statistics are read while everything runs
