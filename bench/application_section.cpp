@@ -122,8 +122,8 @@ void measure_traffic(Context& context, ResultFile& results, const std::string& n
         figures.push_back(figure_of(contestant.ns_per_packet));
     }
     const auto pct_more = [&](std::size_t i) -> std::string {
-        constexpr std::size_t kOfShipped =
-            2; // labels are told against none, own rules against these
+        // Labels are told against none, own rules against the shipped.
+        constexpr std::size_t kOfShipped = 2;
         if (i < kOfShipped) {
             return "";
         }

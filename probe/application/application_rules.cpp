@@ -272,6 +272,19 @@ std::vector<PatternExpression> expressions_of(const Patterns& patterns) {
     return expressions;
 }
 
+/// `patterns`: as collect() returns them.
+void compile_share(PatternShare& share, const std::array<Patterns, 3>& patterns,
+                   const ApplicationOptions& options, CompileReport& report) {
+    const auto& [anchored, anywhere, refining] = patterns;
+    const auto of_anywhere = expressions_of(anywhere);
+    compile_group(share.anchored.group, expressions_of(anchored), anchored, options, report);
+    compile_group(share.anywhere.group, of_anywhere, anywhere, options, report);
+    compile_group(share.refining.group, expressions_of(refining), refining, options, report);
+    if (const auto shared = shared_literals(of_anywhere)) {
+        compile_group(share.anywhere.gate, *shared, anywhere, options, report);
+    }
+}
+
 void compile_transport(RuleSet& set, std::size_t number, const ApplicationOptions& options) {
     TransportPatterns& transport = set.transports[number];
     const std::array patterns = {
@@ -283,17 +296,7 @@ void compile_transport(RuleSet& set, std::size_t number, const ApplicationOption
     const std::array shares = {&transport.front, &transport.rest};
     std::size_t octets = 0;
     for (std::size_t s = 0; s < shares.size(); ++s) {
-        ScannedPatterns& anywhere = shares[s]->anywhere;
-        const std::array groups = {&shares[s]->anchored.group, &anywhere.group,
-                                   &shares[s]->refining.group};
-        for (std::size_t g = 0; g < groups.size(); ++g) {
-            const std::vector<PatternExpression> expressions = expressions_of(patterns[s][g]);
-            compile_group(*groups[g], expressions, patterns[s][g], options, set.report);
-            if (const auto shared =
-                    groups[g] == &anywhere.group ? shared_literals(expressions) : std::nullopt) {
-                compile_group(anywhere.gate, *shared, patterns[s][g], options, set.report);
-            }
-        }
+        compile_share(*shares[s], patterns[s], options, set.report);
         for (const PatternGroup* const group : shares[s]->groups()) {
             octets += group->database ? group->database->octets() : 0;
         }

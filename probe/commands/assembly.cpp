@@ -248,10 +248,8 @@ std::unique_ptr<RecordSink> open_collector(const ProbeConfig& config,
 std::unique_ptr<RecordSink> open_group(const ProbeConfig& config,
                                        const TemplateGeneration& generation, std::size_t group) {
     std::vector<std::unique_ptr<RecordSink>> members;
-    for (const CollectorOptions& collector : config.exporting.collectors) {
-        if (collector.group == group) {
-            members.push_back(open_collector(config, generation, collector));
-        }
+    for (const CollectorOptions& collector : config.exporting.of_group(group)) {
+        members.push_back(open_collector(config, generation, collector));
     }
     return std::make_unique<CollectorGroup>(config.exporting.groups.at(group), std::move(members));
 }
@@ -259,10 +257,8 @@ std::unique_ptr<RecordSink> open_group(const ProbeConfig& config,
 std::vector<std::unique_ptr<RecordSink>> open_sinks(const ProbeConfig& config,
                                                     const TemplateGeneration& generation) {
     std::vector<std::unique_ptr<RecordSink>> sinks;
-    for (const CollectorOptions& collector : config.exporting.collectors) {
-        if (collector.group == kNoGroup) {
-            sinks.push_back(open_collector(config, generation, collector));
-        }
+    for (const CollectorOptions& collector : config.exporting.of_group(kNoGroup)) {
+        sinks.push_back(open_collector(config, generation, collector));
     }
     for (std::size_t group = 0; group < config.exporting.groups.size(); ++group) {
         sinks.push_back(open_group(config, generation, group));

@@ -157,10 +157,8 @@ void print_collector(const CollectorOptions& collector, const char* before) {
 }
 
 void print_collectors(const ExportOptions& exporting) {
-    for (const CollectorOptions& collector : exporting.collectors) {
-        if (collector.group == kNoGroup) {
-            print_collector(collector, "");
-        }
+    for (const CollectorOptions& collector : exporting.of_group(kNoGroup)) {
+        print_collector(collector, "");
     }
     for (std::size_t g = 0; g < exporting.groups.size(); ++g) {
         const CollectorGroupOptions& group = exporting.groups[g];
@@ -169,10 +167,8 @@ void print_collectors(const ExportOptions& exporting) {
                        ? std::string()
                        : fmt::format(", the queue of one that is away goes to another after {}",
                                      ipfix::duration_text(group.failover_after)));
-        for (const CollectorOptions& collector : exporting.collectors) {
-            if (collector.group == g) {
-                print_collector(collector, "  ");
-            }
+        for (const CollectorOptions& collector : exporting.of_group(g)) {
+            print_collector(collector, "  ");
         }
     }
 }

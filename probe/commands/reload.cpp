@@ -4,7 +4,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <iterator>
 #include <stdexcept>
 #include <utility>
 
@@ -35,14 +34,12 @@ ExportOptions of_sessions(ExportOptions options) {
     return options;
 }
 
-std::vector<CollectorOptions> of_group(const ExportOptions& options, bool grouped) {
-    std::vector<CollectorOptions> some;
-    std::copy_if(options.collectors.begin(), options.collectors.end(), std::back_inserter(some),
-                 [grouped](const auto& one) { return (one.group != kNoGroup) == grouped; });
-    return some;
-}
-std::vector<CollectorOptions> alone(const ExportOptions& options) {
-    return of_group(options, false);
+bool same_groups(const ExportOptions& a, const ExportOptions& b) {
+    bool same = a.groups == b.groups;
+    for (std::size_t group = 0; same && group < a.groups.size(); ++group) {
+        same = a.of_group(group) == b.of_group(group);
+    }
+    return same;
 }
 
 /// The streams of its association are those of the templates.
@@ -140,8 +137,7 @@ void Reloader::refuse_what_stays(const ProbeConfig& wanted) const {
     stays(metering.sampling == running_.metering.sampling, "metering.sampling");
     stays(wanted.exporting.options_records == running_.exporting.options_records,
           "exporting.options_records");
-    stays(wanted.exporting.groups == running_.exporting.groups &&
-              of_group(wanted.exporting, true) == of_group(running_.exporting, true) &&
+    stays(same_groups(wanted.exporting, running_.exporting) &&
               (wanted.exporting.groups.empty() ||
                of_sessions(wanted.exporting) == of_sessions(running_.exporting)),
           "a group of collectors");
@@ -157,9 +153,9 @@ SinkChange Reloader::exchange(const ProbeConfig& wanted) {
         check_format(collector, *generation.templates, next_ ? LogLine(tell_operator) : LogLine());
     }
     const bool same_options = of_sessions(wanted.exporting) == of_sessions(running_.exporting);
-    const std::vector<CollectorOptions> present = alone(running_.exporting);
+    const std::vector<CollectorOptions> present = running_.exporting.of_group(kNoGroup);
     std::size_t kept = 0;
-    for (const CollectorOptions& collector : alone(wanted.exporting)) {
+    for (const CollectorOptions& collector : wanted.exporting.of_group(kNoGroup)) {
         const auto found =
             std::find_if(present.begin(), present.end(), [&](const CollectorOptions& one) {
                 return one == collector || (keeps_its_output(one) && one.path == collector.path);
@@ -185,10 +181,7 @@ SinkChange Reloader::exchange(const ProbeConfig& wanted) {
 SinkChange::Place Reloader::exchange_group(const ProbeConfig& wanted,
                                            const TemplateGeneration& generation, std::size_t place,
                                            std::size_t group) {
-    std::vector<CollectorOptions> members;
-    std::copy_if(wanted.exporting.collectors.begin(), wanted.exporting.collectors.end(),
-                 std::back_inserter(members),
-                 [group](const CollectorOptions& one) { return one.group == group; });
+    const std::vector<CollectorOptions> members = wanted.exporting.of_group(group);
     if (!next_ || std::none_of(members.begin(), members.end(), has_streams_of_templates)) {
         return {nullptr, place};
     }

@@ -2,9 +2,11 @@
 // What an operator says about exporting. Filled by config/.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <iterator>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -156,6 +158,14 @@ struct ExportOptions {
     std::size_t udp_octets_per_ms_max = SIZE_MAX;
     std::uint32_t udp_payload = 0;      ///< 0: from the route's MTU, 512 octets where it is unknown
     TimeNs shutdown = 4 * kNsPerSecond; ///< how long the last messages may take at exit
+    /// The collectors of one group, or (kNoGroup) those of none, in their order.
+    [[nodiscard]] std::vector<CollectorOptions> of_group(std::size_t group) const {
+        std::vector<CollectorOptions> members;
+        std::copy_if(collectors.begin(), collectors.end(), std::back_inserter(members),
+                     [group](const CollectorOptions& one) { return one.group == group; });
+        return members;
+    }
+
     friend bool operator==(const ExportOptions&, const ExportOptions&) = default;
 };
 

@@ -600,7 +600,6 @@ TEST_CASE("the first payload octets of each direction, and their entropy",
 TEST_CASE("a payload head takes a segment once, in order", "[exporting][application][payload]") {
     PayloadHead head;
     head.clear();
-    head.clear();
     const auto add = [&](std::uint32_t sequence, std::string_view octets) {
         head.add_segment({reinterpret_cast<const std::uint8_t*>(octets.data()), octets.size()},
                          sequence, 8);
